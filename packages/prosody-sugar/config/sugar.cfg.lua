@@ -1,0 +1,51 @@
+-- Prosody for Sugar laptops: what is the same on every school server.
+-- Included by /etc/prosody/prosody.cfg.lua, which adds what differs. Part of the package prosody-sugar.
+
+modules_enabled = {
+	"disco"; "roster"; "saslauth"; "tls"; "posix";
+	"pep"; -- colours, keys and activities of the laptops
+	"register"; -- in-band registration
+	"ping"; "time"; "uptime"; "version";
+	"vcard"; -- names and pictures that some clients ask for
+	"admin_shell"; -- prosodyctl shell, for the administrator on the machine itself
+	"sugar_roster"; "sugar_register"; "sugar_replies"; -- of this package
+}
+
+-- No other servers (schools have no name that others could resolve), no messages kept for absent laptops (they
+-- would only grow: a laptop that was given away never fetches them).
+modules_disabled = { "s2s"; "s2s_auth_certs"; "offline" }
+
+-- Laptops make their accounts themselves, a whole class at once behind one address: no throttle.
+allow_registration = true
+authentication = "internal_hashed"
+-- The passwords are 160-bit hashes; more rounds (10000 is the default) protect nothing and cost an XO seconds.
+default_iteration_count = 4096
+
+-- One small file for each account, written when it is made: there is no database to wait for or to corrupt.
+-- PEP items live in memory: laptops publish theirs at each login, and flash wears out.
+default_storage = "internal"
+storage = { pep = "memory"; pep_data = "memory" }
+pep_service_cache_size = 5000
+
+-- telepathy-gabble stands still after the stream features when GnuTLS >= 3.6 agrees on TLS 1.3. The laptops of the
+-- first generations know nothing newer than TLS 1.0, which OpenSSL speaks only at security level 0; no client of
+-- Sugar verifies certificates, so more than protection against listeners is not to be had from TLS anyway.
+local laptop_tls = {
+	protocol = "tlsv1+";
+	options = { "no_tlsv1_3"; "cipher_server_preference" };
+	ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES:!aNULL:!eNULL:@SECLEVEL=0";
+}
+ssl = laptop_tls
+c2s_direct_tls_ssl = laptop_tls
+
+c2s_require_encryption = true
+c2s_ports = { 5222 }
+c2s_direct_tls_ports = { 5223 }
+
+-- A class that comes back at once after a power cut must find room in the queue (the default is 128).
+network_settings = { tcp_backlog = 1024 }
+
+-- The default threshold of 105 starts a collection after every 5 % of growth: half of the CPU under load.
+gc = { mode = "incremental"; threshold = 200; speed = 500 }
+
+pidfile = "/run/prosody/prosody.pid"

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings: INI files in layers, every fault found at once and told with its remedy.
+
+From the weakest to the strongest layer: the vendors' /usr/lib/sugar-server/conf.d/*.conf, then
+/etc/sugar-server/sugar-server.conf, then /etc/sugar-server/conf.d/*.conf. A file in the last folder hides a
+vendor's file of the same name.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import platform
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+from sugar_server.laptops import UnreadableLaptops, read_serials
+from sugar_server.store import KnownSerial
+
+VENDOR = Path("usr/lib/sugar-server/conf.d")
+MAIN = Path("etc/sugar-server/sugar-server.conf")
+LOCAL = Path("etc/sugar-server/conf.d")
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """Something wrong in a settings file."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}: {self.message}. {self.remedy}"
+
+
+class InvalidConfig(Exception):
+    """The settings have faults: all of them, sorted."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = tuple(sorted(faults))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+@dataclass(frozen=True)
+class Config:
+    """The daemon's settings, checked."""
+
+    fqdn: str
+    title: str
+    enabled: bool
+    known_serial: KnownSerial
+    listed: frozenset[str] | None
+    """Serials (upper case) that may register; None: anyone may."""
+    minimum_free_bytes: int
+
+
+class _Wrong(ValueError):
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+
+def _host(value: str) -> str:
+    if len(value) > 253 or not _HOST.fullmatch(value) or re.fullmatch(r"[0-9.]+", value):
+        raise _Wrong(f"{value!r} is not a DNS name", "Write the server's full name, as schoolserver.example.org.")
+    return value.lower()
+
+
+def _title(value: str) -> str:
+    if len(value) > 200 or any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value):
+        raise _Wrong("is not a name of at most 200 characters", "Write the school's name on one line.")
+    return value
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise _Wrong(f"{value!r} is not a choice", f"Write one of: {', '.join(choices)}.")
+        return value
+
+    return parse
+
+
+def _boolean(value: str) -> bool:
+    return _choice("yes", "no")(value) == "yes"
+
+
+def _mebibytes(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,7}", value):
+        raise _Wrong(f"{value!r} is not a whole number of MiB", "Write digits only, as 64.")
+    return int(value) * 1024 * 1024
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or "\0" in value:
+        raise _Wrong(f"{value!r} is not an absolute path", "Write it from /, as /etc/sugar-server/laptops.csv.")
+    return value
+
+
+_KEYS: Mapping[str, Mapping[str, Callable[[str], Any]]] = {
+    "server": {"fqdn": _host, "title": _title},
+    "registration": {
+        "enabled": _boolean,
+        "known_serial": _choice(*(choice.value for choice in KnownSerial)),
+        "who": _choice("anyone", "listed"),
+        "laptops": _path,
+    },
+    "health": {"minimum_free_mib": _mebibytes},
+}
+
+
+class _Reader:
+    """Collects values and faults from one file after the other; a later file's value wins."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, tuple[str, int]] = {}
+        self.faults: list[Fault] = []
+
+    def read(self, path: Path) -> None:
+        parser = configparser.ConfigParser(
+            interpolation=None, delimiters=("=",), default_section="", empty_lines_in_values=False
+        )
+        shown = "/" + str(path.relative_to(self.root))
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            parser.read_string(text, source=shown)
+        except (OSError, UnicodeDecodeError, configparser.Error) as error:
+            self.faults.append(_unreadable(shown, error))
+            return
+        for section in parser.sections():
+            if section not in _KEYS:
+                line = _line(text, section)
+                self._fault(shown, line, f"[{section}]", "unknown section", _did_you_mean(section, _KEYS))
+                continue
+            for key, value in parser.items(section):
+                self._take(shown, _line(text, section, key), section, key, value)
+
+    def _take(self, file: str, line: int, section: str, key: str, value: str) -> None:
+        name = f"[{section}] {key}"
+        parse = _KEYS[section].get(key)
+        if parse is None:
+            self._fault(file, line, name, "unknown key", _did_you_mean(key, _KEYS[section]))
+            return
+        try:
+            self.values[f"{section}.{key}"] = parse(value)
+            self.origins[f"{section}.{key}"] = (file, line)
+        except _Wrong as wrong:
+            self._fault(file, line, name, wrong.message, wrong.remedy)
+
+    def _fault(self, file: str, line: int, key: str, message: str, remedy: str) -> None:
+        self.faults.append(Fault(file, line, key, message, remedy))
+
+    def listed(self) -> frozenset[str] | None:
+        """The serials that may register, where not anyone may."""
+        if self.values.get("registration.who", "anyone") == "anyone":
+            return None
+        path = self.values.get("registration.laptops")
+        if path is None:
+            file, line = self.origins["registration.who"]
+            self._fault(
+                file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
+            )
+            return None
+        try:
+            return read_serials(self.root / path.lstrip("/"))
+        except UnreadableLaptops as error:
+            file, line = self.origins["registration.laptops"]
+            self._fault(file, line, "[registration] laptops", f"{path}: {error.message}", error.remedy)
+            return None
+
+
+def files(root: Path) -> list[Path]:
+    """The settings files below ROOT, the weakest first."""
+    local = {path.name: path for path in sorted((root / LOCAL).glob("*.conf"))}
+    vendor = [path for path in sorted((root / VENDOR).glob("*.conf")) if path.name not in local]
+    main = root / MAIN
+    return [*vendor, *([main] if main.exists() else []), *local.values()]
+
+
+def load(root: Path) -> Config:
+    """The settings below ROOT, or InvalidConfig with all their faults."""
+    reader = _Reader(root)
+    for path in files(root):
+        reader.read(path)
+    listed = reader.listed()
+    if reader.faults:
+        raise InvalidConfig(reader.faults)
+    fqdn = reader.values.get("server.fqdn") or _own_name()
+    return Config(
+        fqdn=fqdn,
+        title=reader.values.get("server.title") or fqdn,
+        enabled=reader.values.get("registration.enabled", True),
+        known_serial=KnownSerial(reader.values.get("registration.known_serial", "accept")),
+        listed=listed,
+        minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
+    )
+
+
+def _own_name() -> str:
+    """The machine's own name, where the settings give none, so that the package works as installed."""
+    try:
+        return _host(platform.node())
+    except _Wrong:
+        return "schoolserver"
+
+
+def _did_you_mean(word: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f'Did you mean "{near[0]}"?' if near else f"Known are: {', '.join(known)}."
+
+
+def _unreadable(file: str, error: Exception) -> Fault:
+    line = getattr(error, "lineno", None) or 1
+    for number, _ in getattr(error, "errors", ())[:1]:  # what ParsingError has instead
+        line = number
+    if isinstance(error, configparser.DuplicateOptionError):
+        return Fault(file, line, f"[{error.section}] {error.option}", "is there twice", "Remove one of them.")
+    if isinstance(error, configparser.DuplicateSectionError):
+        return Fault(file, line, f"[{error.section}]", "is there twice", "Write its keys under one heading.")
+    if isinstance(error, UnicodeDecodeError):
+        return Fault(file, 1, "the file", "is not UTF-8 text", "Save it as UTF-8.")
+    if isinstance(error, OSError):
+        return Fault(file, 1, "the file", f"cannot be read ({error.strerror})", "Make it readable for sugar-server.")
+    return Fault(file, line, "the file", "is not made of [sections] and key = value lines", "Correct that line.")
+
+
+def _line(text: str, section: str, key: str | None = None) -> int:
+    """The 1-based line of a section's heading, or of a key in it."""
+    within = False
+    for number, line in enumerate(text.split("\n"), 1):
+        heading = line.strip()
+        if heading.startswith("[") and "]" in heading:
+            within = heading[1 : heading.rindex("]")] == section
+            if within and key is None:
+                return number
+        elif within and key is not None and line.partition("=")[0].strip().lower() == key:
+            return number
+    return 1

@@ -1,0 +1,1 @@
+"""The offline bundle: the repository, the rendered settings and the tool itself, on a stick or in a folder."""

@@ -1,0 +1,194 @@
+"""From the deployment's folder to everything that goes onto the stick."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import Template
+
+from sugar_deploy import __version__
+from sugar_deploy.bundle.capacity import Fit, fit
+from sugar_deploy.bundle.filesystem import Filesystem, refuse_names
+from sugar_deploy.bundle.layout import PROJECT, SBOM, WHEELS
+from sugar_deploy.bundle.manifest import Manifest, Since, signature
+from sugar_deploy.bundle.parts import SBOM_PART, Piece, piece
+from sugar_deploy.bundle.project import pack_project
+from sugar_deploy.bundle.record import published, published_at
+from sugar_deploy.bundle.select import Choice, Selection, refuse_incomplete, repository_files, schools, some_of
+from sugar_deploy.bundle.wheels import wheels
+from sugar_deploy.bundle.write import Bundle
+from sugar_deploy.errors import DeployError
+from sugar_deploy.folder import Folder
+from sugar_deploy.keys.repository_key import signers, signing_keys
+from sugar_deploy.keys.secrets import Secrets
+from sugar_deploy.render.carried import LISTING, read_listing
+from sugar_deploy.repository.record import Record
+from sugar_deploy.repository.sbom import sbom
+from sugar_deploy.repository.snapshots import History
+from sugar_deploy.repository.tree import remove
+from sugar_deploy.run.prepare import prepare
+from sugar_deploy.scenario.plan import Plan
+
+Say = Callable[[str], None]
+
+TOOL_PART = "sugar-deploy itself"
+PROJECT_PART = "settings of the schools"
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the deployer asked for."""
+
+    schools: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A bundle ready to be written, and what was decided on the way."""
+
+    bundle: Bundle
+    manifest: Manifest
+    fit: Fit
+
+
+@contextlib.contextmanager
+def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> Iterator[Assembled]:
+    """Publish and render as `apply` does, choose, and make fit; its files last as long as the `with`."""
+    plan = prepare(folder, say, lambda plan: _checked(plan, wish, folder))
+    choice = _checked(plan, wish, folder)
+    record = published(folder)
+    folder.state.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.state.glob("bundle-*"):
+        remove(left)  # of a killed run: the caller holds the deployment's lock
+    with tempfile.TemporaryDirectory(prefix="bundle-", dir=folder.state) as area:
+        listing = read_listing(folder.rendered / LISTING)
+        selection = repository_files(folder.published, listing, record, choice)
+        besides = _besides(plan, choice, folder, record, Path(area), say)
+        pieces = tuple(sorted((*selection.pieces, *besides)))
+        refuse_names(filesystem, [(one.path, one.size) for one in pieces])
+        manifest = _manifest(plan, choice, record, pieces, selection)
+
+        def others() -> Iterable[tuple[str, Sequence[Piece]]]:
+            for option, other in _alternatives(choice, folder, record):
+                yield option, (*repository_files(folder.published, listing, record, other).pieces, *besides)
+
+        found = fit(pieces, len(manifest.text().encode()), filesystem, others)
+        manifest = replace(manifest, files=tuple(one.entry for one in found.pieces))
+        yield Assembled(_bundle(folder, plan, manifest, found.pieces), manifest, found)
+
+
+def _checked(plan: Plan, wish: Wish, folder: Folder) -> Choice:
+    """The wish against the deployment; raises UsageError for what cannot be."""
+    hosts = schools(plan, wish.schools)
+    refuse_incomplete(plan, hosts)
+    repository = plan.deployment.repository
+    return Choice(
+        hosts,
+        some_of(repository.suites, wish.suites, "suite"),
+        some_of(repository.architectures, wish.architectures, "architecture"),
+        History(folder).find(wish.since) if wish.since else None,
+    )
+
+
+def _besides(plan: Plan, choice: Choice, folder: Folder, record: Record, area: Path, say: Say) -> tuple[Piece, ...]:
+    """All but the repository: the settings, the tool, the list of ingredients."""
+    say("Packing the settings of " + _listed([host.name for host in choice.hosts]))
+    archive = pack_project(plan, choice.hosts, folder, area, published_at(record))
+    pieces = [piece(PROJECT, archive, PROJECT_PART)]
+    tool = wheels(choice.suites, choice.architectures, say)
+    pieces += [piece(f"{WHEELS}/{path.name}", path, TOOL_PART) for path in tool.files]
+    for name, text in tool.lists.items():
+        (area / name).write_text(text)
+        pieces.append(piece(f"{WHEELS}/{name}", area / name, TOOL_PART))
+    (area / SBOM).write_text(sbom(record), encoding="utf-8")
+    pieces.append(piece(SBOM, area / SBOM, SBOM_PART))
+    return tuple(pieces)
+
+
+def _manifest(plan: Plan, choice: Choice, record: Record, pieces: Iterable[Piece], selection: Selection) -> Manifest:
+    return Manifest(
+        deployment=plan.deployment.name,
+        title=plan.deployment.title,
+        snapshot=record.id,
+        serial=record.serial,
+        since=Since(choice.since.id, choice.since.serial) if choice.since else None,
+        created_at=record.published_at,
+        tool=__version__,
+        schools=tuple(host.name for host in choice.hosts),
+        suites=choice.suites,
+        architectures=choice.architectures,
+        fingerprints=record.fingerprints,
+        files=tuple(one.entry for one in pieces),
+        held=selection.held,
+    )
+
+
+def _alternatives(choice: Choice, folder: Folder, record: Record) -> Iterator[tuple[str, Choice]]:
+    """Options that make a bundle smaller, with what they would choose."""
+    subsets = itertools.product(_parts_of(choice.suites), _parts_of(choice.architectures))
+    for suites, architectures in subsets:
+        options = [f"--suite {','.join(suites)}"] if suites != choice.suites else []
+        options += [f"--architecture {','.join(architectures)}"] if architectures != choice.architectures else []
+        if options:
+            yield " ".join(options), replace(choice, suites=suites, architectures=architectures)
+    if choice.since is None:
+        for before in reversed(History(folder).records()):
+            if before.id != record.id:
+                option = f"--since {before.id}  (for schools that have number {before.serial} already)"
+                yield option, replace(choice, since=before)
+
+
+def _parts_of(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """All of them, and each one alone."""
+    return [names] + ([(name,) for name in names] if len(names) > 1 else [])
+
+
+def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece, ...]) -> Bundle:
+    text = manifest.text()
+    name = plan.deployment.name
+    with signing_keys(folder, name, Secrets(folder, name)) as (gpg, keys):
+        # Publishing signs with every key that counts: who trusts one of them trusts the stick.
+        if set(fingerprints := signers(keys)) != set(manifest.fingerprints):
+            raise DeployError(
+                f"the keys have changed since snapshot {manifest.snapshot} was signed",
+                f"Publish again: sugar-deploy repo publish -C {folder.root}",
+            )
+        signed = signature(text, gpg, fingerprints)
+    install = (_HERE / "install.sh").read_text(encoding="utf-8")
+    return Bundle(pieces, text, signed, folder.repository_key.read_text(), install, readme(manifest))
+
+
+def readme(manifest: Manifest) -> str:
+    """README.txt: what this stick is, for the person who holds it."""
+    since = manifest.since
+    what = (
+        f"It carries only what changed since number {since.serial} (snapshot {since.snapshot}), "
+        "which the server must have already."
+        if since
+        else "It is complete: it needs nothing that was installed before."
+    )
+    return Template((_HERE / "readme.txt").read_text(encoding="utf-8")).substitute(
+        title=manifest.title,
+        underline="=" * len(manifest.title),
+        deployment=manifest.deployment,
+        what=what,
+        schools=_listed(manifest.schools),
+        suites=", ".join(manifest.suites),
+        architectures=", ".join(manifest.architectures),
+        snapshot=manifest.snapshot,
+        serial=manifest.serial,
+        created_at=manifest.created_at,
+        fingerprints=", ".join(manifest.fingerprints),
+    )
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,42 @@
+"""What several `repo` commands show in the same way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from sugar_deploy.folder import Folder
+
+if TYPE_CHECKING:
+    from sugar_deploy.repository.publish import Publication
+
+
+def print_json(content: object) -> None:
+    """For scripts."""
+    click.echo(json.dumps(content, indent=2))
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equal length as lines with aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def counted(number: int, word: str) -> str:
+    """1 package, 2 packages."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def print_publication(done: Publication, folder: Folder) -> None:
+    """What is published now, and the next command."""
+    record = done.record
+    state = "published" if done.changed else "unchanged"
+    pinned = ", pinned by a rollback" if done.pinned else ""
+    packages = counted(len(record.items), "package")
+    click.echo(f"Snapshot {record.id} (number {record.serial}) {state}{pinned}: {packages} in {folder.published}")
+    signers = " and ".join(key.fingerprint for key in done.keys)
+    click.echo(f"Signed by {signers}, public key in {folder.repository_key}")
+    click.echo(f"Next: sugar-deploy apply -C {folder.root}")

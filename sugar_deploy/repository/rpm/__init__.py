@@ -1,0 +1,1 @@
+"""The client configuration for laptops on OLPC OS: RPM packages in a yum repository."""

@@ -1,0 +1,13 @@
+"""Where the rooms beside the Python package are: roles, playbooks, inventories, collections, packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def resource(name: str) -> Path:
+    """The folder NAME of a source checkout, or of the installed wheel."""
+    installed = _PACKAGE / "_resources" / name
+    return installed if installed.exists() else _PACKAGE.parent / name

@@ -1,0 +1,32 @@
+"""From the deployment's folder to a rendered project, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sugar_deploy.deployment.load import load
+from sugar_deploy.folder import Folder
+from sugar_deploy.render.project import render
+from sugar_deploy.repository.publish import publish
+from sugar_deploy.scenario.catalogue import package_catalogue
+from sugar_deploy.scenario.plan import Plan
+from sugar_deploy.scenario.resolve import resolve
+
+
+def resolved(folder: Folder) -> Plan:
+    """The deployment in this folder, checked and resolved."""
+    return resolve(load(folder), package_catalogue())
+
+
+def prepare(folder: Folder, say: Callable[[str], None], check: Callable[[Plan], object] = lambda _plan: None) -> Plan:
+    """Check the deployment, publish its packages if that is due, and render its Ansible project.
+
+    `check` sees the plan first: what the deployer asked for wrongly is told at once.
+    """
+    plan = resolved(folder)
+    check(plan)
+    if plan.deployment.repository.url is None:
+        say("Building and publishing the deployment's packages")
+        publish(folder, plan, say)
+    render(plan, folder, folder.rendered)
+    return plan

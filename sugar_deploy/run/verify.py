@@ -1,0 +1,176 @@
+"""Checks every service as a laptop would: sugaroid, run where laptops are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.folder import Folder
+from sugar_deploy.remote.session import Answer, run, session
+from sugar_deploy.run.parallel import side_by_side
+from sugar_deploy.scenario.plan import Connection, Host
+from sugar_deploy.scenario.variables import LanVariables, SugarServerVariables
+
+CHECK_SECONDS = 240.0
+AT_ONCE = 8
+
+# What sugaroid calls the services of the plan that laptops reach, and those that they reach on a LAN only.
+EXPECTED = {"registration": ("registration", "http"), "presence": ("presence",)}
+EXPECTED_ON_LAN = EXPECTED | {"dns": ("dns",), "dhcp": ("dhcp",), "ntp": ("ntp",), "gateway": ("gateway",)}
+ONLY_FROM_A_LAPTOP = frozenset({"dhcp", "gateway"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried."""
+
+    service: str
+    check: str
+    tried: str
+    seen: str
+    ok: bool
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolReport:
+    """What a laptop finds at one school."""
+
+    school: str
+    vantage: str
+    checks: tuple[Check, ...] = ()
+    not_tried: tuple[str, ...] = field(default=())
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that was tried works, and something was."""
+        return not self.error and bool(self.checks) and all(check.ok for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "ok": self.ok,
+            "vantage": self.vantage,
+            "error": self.error,
+            "not_tried": list(self.not_tried),
+            "checks": [{name: getattr(check, name) for name in Check.__slots__} for check in self.checks],
+        }
+
+
+def parse_vantages(values: Sequence[str], schools: Sequence[str]) -> dict[str, Connection]:
+    """`[SCHOOL=][USER@]HOST[:PORT]`, by school; without SCHOOL it stands for the only one selected."""
+    vantages: dict[str, Connection] = {}
+    for value in values:
+        match = re.fullmatch(r"(?:([a-z0-9-]+)=)?(?:([^@=]+)@)?([^@:=]+)(?::(\d{1,5}))?", value)
+        if not match:
+            raise UsageError(f"--from {value} is not understood", "Write [SCHOOL=][USER@]HOST[:PORT]")
+        school, user, address, port = match.groups()
+        if school is None and len(schools) != 1:
+            raise UsageError(f"--from {value} does not say for which school", f"Write --from SCHOOL={value}")
+        school = school or schools[0]
+        if school not in schools:
+            raise UsageError(f"--from {value} names a school that is not selected", f"Selected: {', '.join(schools)}")
+        vantages[school] = Connection(address, int(port or 22), user or "root")
+    return vantages
+
+
+def expected_services(host: Host, *, on_laptop: bool) -> tuple[list[str], list[str]]:
+    """What sugaroid is to check at this school, and what it cannot from there."""
+    served = EXPECTED_ON_LAN if host.lan_address else EXPECTED
+    names = [name for service, names in served.items() if service in host.services for name in names]
+    if on_laptop:
+        return names, []
+    return [name for name in names if name not in ONLY_FROM_A_LAPTOP], [
+        name for name in names if name in ONLY_FROM_A_LAPTOP
+    ]
+
+
+def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple[str, ...]:
+    """The argv of `sugaroid check` for a school."""
+    argv = ["sugaroid", "check", "--json", "--server", host.fqdn, "--expect", ",".join(expected)]
+    lan = next(own for own in host.variables if isinstance(own, LanVariables))
+    if host.lan_address:
+        argv += ["--domain", lan.domain]
+    if host.lan_address:
+        argv += ["--address", str(host.lan_address)]
+    elif not on_laptop:
+        argv += ["--address", "127.0.0.1"]
+    # A pretended laptop is on no school's list.
+    if any(own.who == "listed" for own in host.variables if isinstance(own, SugarServerVariables)):
+        argv += ["--registration", "refused"]
+    return tuple(argv)
+
+
+def read_report(answer: Answer) -> tuple[tuple[Check, ...], list[str]]:
+    """The checks of a sugaroid's report, and the fingerprints of the laptops that it pretended to be."""
+    try:
+        report = json.loads(answer.out)
+        checks = tuple(Check(**{name: item[name] for name in Check.__slots__}) for item in report["checks"])
+        return checks, [str(identity["fingerprint"]) for identity in report["identities"]]
+    except (ValueError, KeyError, TypeError) as error:
+        said = (answer.err or answer.out).strip().splitlines()
+        raise DeployError(
+            f"sugaroid did not report: {said[-1] if said else f'exit status {answer.status}'}",
+            "Is the package sugaroid installed there? `sugar-deploy apply` installs it on servers",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies schools, each from its vantage."""
+
+    folder: Folder
+    private_key: Path | None
+    vantages: Mapping[str, Connection]
+
+    def school(self, host: Host) -> SchoolReport:
+        """What a laptop finds at this school; an unreachable vantage is a report too."""
+        laptop = self.vantages.get(host.name)
+        vantage = laptop or host.connection
+        expected, not_tried = expected_services(host, on_laptop=laptop is not None)
+        where = f"{vantage.user}@{vantage.address}:{vantage.port}"
+        label = f"a laptop, {where}" if laptop else "the server itself"
+        try:
+            checks, identities = self._check(host, vantage, expected, on_laptop=laptop is not None)
+            self._forget(host, identities)
+        except DeployError as error:
+            return SchoolReport(host.name, label, not_tried=tuple(not_tried), error=str(error))
+        return SchoolReport(host.name, label, checks, tuple(not_tried))
+
+    def _check(
+        self, host: Host, vantage: Connection, expected: Sequence[str], *, on_laptop: bool
+    ) -> tuple[tuple[Check, ...], list[str]]:
+        command = shlex.join(check_argv(host, expected, on_laptop=on_laptop))
+        if vantage.user != "root":
+            command = f"sudo -n {command}"
+        with session(vantage, self.folder.known_hosts, self.private_key) as client:
+            return read_report(run(client, command, timeout_seconds=CHECK_SECONDS))
+
+    def _forget(self, host: Host, identities: Sequence[str]) -> None:
+        """Remove the laptops that were only pretended."""
+        if not identities:
+            return
+        sudo = "" if host.connection.user == "root" else "sudo -n "
+        with session(host.connection, self.folder.known_hosts, self.private_key) as client:
+            for fingerprint in identities:
+                answer = run(client, f"{sudo}sugar-server forget {shlex.quote(fingerprint)}")
+                if answer.status:
+                    raise DeployError(
+                        f"the pretended laptop {fingerprint} could not be removed: {answer.err.strip()}",
+                        f"On {host.name}: sugar-server forget {fingerprint}",
+                    )
+
+    def schools(self, hosts: Sequence[Host], done: Callable[[SchoolReport], None]) -> list[SchoolReport]:
+        """All of them, some at a time; `done` is told of each as it ends."""
+        reports = []
+        for report in side_by_side(self.school, hosts, AT_ONCE):
+            done(report)
+            reports.append(report)
+        return reports

@@ -1,0 +1,186 @@
+"""The variables of each role, from a site: one function a role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address
+from typing import Literal
+
+from sugar_deploy.scenario.catalogue import what_roles_keep
+from sugar_deploy.scenario.site import Site, address_range
+from sugar_deploy.scenario.variables import (
+    BaseVariables,
+    FirewallVariables,
+    LanVariables,
+    PresenceVariables,
+    RepositoryVariables,
+    RoleVariables,
+    SshdVariables,
+    State,
+    SugarServerVariables,
+    TimeVariables,
+    UpgradeVariables,
+)
+
+_SERVED: dict[str, tuple[int, ...]] = {"registration": (80, 8080), "presence": (5222, 5223)}
+PORTS: dict[str, dict[str, tuple[int, ...]]] = {
+    "lan_tcp": {**_SERVED, "dns": (53,)},
+    "lan_udp": {"dns": (53,), "dhcp": (67,), "ntp": (123,)},
+    "uplink_tcp": _SERVED,
+}
+"""The ports of each service that laptops reach: on the LAN, or where there is none on the uplink."""
+
+
+def repository(site: Site) -> RepositoryVariables:
+    """The deployment's own repository."""
+    chosen = site.deployment.repository
+    return _repository(site.deployment.name, chosen.url, chosen.contents)
+
+
+@lru_cache(maxsize=8)
+def _repository(name: str, url: str | None, contents: Literal["own", "complete"]) -> RepositoryVariables:
+    # One frozen instance for thousands of schools.
+    return RepositoryVariables(name=name, url=url, contents=contents)
+
+
+def upgrade(site: Site) -> UpgradeVariables:
+    """What a restore point holds: the same everywhere, as what is not on a server takes no room there."""
+    del site
+    return _upgrade()
+
+
+@lru_cache(maxsize=1)
+def _upgrade() -> UpgradeVariables:
+    kept = what_roles_keep()
+    return UpgradeVariables(units=kept.units, paths=kept.paths)
+
+
+def base(site: Site) -> BaseVariables:
+    """Names, places, upgrades."""
+    return BaseVariables(
+        fqdn=site.fqdn,
+        timezone=site.deployment.timezone,
+        languages=site.deployment.languages,
+        upgrades=site.settings.upgrades,
+    )
+
+
+def sshd(site: Site) -> SshdVariables:
+    """The administrator's access."""
+    return _sshd(site.settings.ssh.password_login, ssh_from_lan(site))
+
+
+@lru_cache(maxsize=8)
+def _sshd(password_login: bool, from_lan: bool) -> SshdVariables:
+    return SshdVariables(password_login=password_login, from_lan=from_lan)
+
+
+def ssh_from_lan(site: Site) -> bool:
+    """Whether the administrator may come from the LAN: if wanted, or if there is no other known way in.
+
+    A server without an uplink, or one whose address for SSH is in the LAN, would lock its deployer out.
+    """
+    if site.lan is None:
+        return False
+    return site.settings.ssh.from_lan or site.uplink is None or _in_lan(site)
+
+
+def _in_lan(site: Site) -> bool:
+    address = site.school.server.address
+    if site.lan is None or not address[-1].isdigit():
+        return False
+    try:
+        return IPv4Address(address) in site.lan.address.network
+    except AddressValueError:
+        return False
+
+
+def lan(site: Site) -> LanVariables:
+    """The laptops' network, or its absence."""
+    common = {
+        "fqdn": site.fqdn,
+        "domain": site.deployment.domain,
+        "dhcp": site.settings.dhcp,
+        "dns": site.settings.dns,
+        "uplink": site.uplink,
+    }
+    if site.lan is None:
+        return LanVariables(state="absent", **common)
+    return LanVariables(
+        state="present",
+        interface=site.lan.interface,
+        address=site.lan.address,
+        range=address_range(site.lan),
+        wireless=site.lan.wireless,
+        gateway="gateway" in site.running,
+        **common,
+    )
+
+
+def firewall(site: Site) -> FirewallVariables:
+    """What is reachable: from the LAN where there is one, else from the uplink. SSH has its own rule."""
+    has_lan = site.lan is not None
+    return FirewallVariables(
+        **vars(site.settings.firewall),
+        ssh_port=site.school.server.port,
+        ssh_from_lan=ssh_from_lan(site),
+        lan_interface=site.lan.interface if site.lan else None,
+        uplink_interface=site.uplink,
+        lan_tcp=_ports("lan_tcp", site.running) if has_lan else (),
+        lan_udp=_ports("lan_udp", site.running) if has_lan else (),
+        uplink_tcp=() if has_lan else _ports("uplink_tcp", site.running),
+        gateway="gateway" in site.running,
+    )
+
+
+@lru_cache(maxsize=256)
+def _ports(table: str, running: frozenset[str]) -> tuple[int, ...]:
+    return tuple(sorted(port for name, ports in PORTS[table].items() if name in running for port in ports))
+
+
+def time(site: Site) -> TimeVariables:
+    """The clock: whom it follows, whom it serves. With `ntp` switched off, nobody and nobody."""
+    running = "ntp" in site.running
+    follows = site.offer.follows_time == "always" or (
+        site.offer.follows_time == "with-uplink" and site.uplink is not None
+    )
+    return TimeVariables(
+        upstream=site.settings.ntp.upstream if running and follows else (),
+        serve=site.lan.address if running and site.lan else None,
+        local_clock=running and site.offer.own_clock and site.lan is not None,
+    )
+
+
+def presence(site: Site) -> PresenceVariables:
+    """Prosody."""
+    return PresenceVariables(**vars(site.settings.presence), state=_state("presence", site), domain=site.fqdn)
+
+
+def sugar_server(site: Site) -> SugarServerVariables:
+    """The school server's daemon."""
+    return SugarServerVariables(
+        **vars(site.settings.registration),
+        state=_state("registration", site),
+        fqdn=site.fqdn,
+        title=site.school.title or site.name,
+        laptops=f"files/laptops/{site.name}.csv" if site.school.laptops else None,
+    )
+
+
+def _state(service: str, site: Site) -> State:
+    return "present" if service in site.running else "absent"
+
+
+ROLES: tuple[Callable[[Site], RoleVariables], ...] = (
+    repository,
+    upgrade,
+    base,
+    sshd,
+    lan,
+    firewall,
+    time,
+    presence,
+    sugar_server,
+)
+"""In the order of variables.PHASES."""

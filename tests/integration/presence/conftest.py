@@ -1,0 +1,59 @@
+"""One Prosody for all tests of this room; each test brings laptops of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .laptop import Laptop
+from .server import Server, running
+from .wire import Client
+
+_numbers = itertools.count(1)
+
+Fresh = Callable[..., Laptop]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server: Server) -> Iterator[Callable[[], Client]]:
+    """Opens streams that nobody has logged in on."""
+    clients: list[Client] = []
+
+    def new() -> Client:
+        clients.append(Client(server.tls_port, server.domain))
+        return clients[-1]
+
+    yield new
+    for client in clients:
+        client.socket.close()
+
+
+@pytest.fixture
+def laptop(server: Server) -> Iterator[Fresh]:
+    """Logs laptops in: a new one, or one that has been here, by its number."""
+    laptops: list[Laptop] = []
+
+    def new(number: int | None = None) -> Laptop:
+        laptops.append(Laptop(server.tls_port, server.domain, number or next(_numbers)))
+        return laptops[-1]
+
+    yield new
+    for each in laptops:
+        each.socket.close()
+    _wait_until_all_left(server)
+
+
+def _wait_until_all_left(server: Server) -> None:
+    """So that no laptop of one test is a buddy in the next."""
+    watcher = Laptop(server.tls_port, server.domain, 999_999).online()
+    while list(watcher.iq("get", "<query xmlns='jabber:iq:roster'/>").iter("{jabber:iq:roster}item")):
+        pass
+    watcher.close()

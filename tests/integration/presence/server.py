@@ -1,0 +1,130 @@
+"""A real Prosody on free loopback ports, configured by the role's own template and the package's own files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "packages" / "prosody-sugar"
+TEMPLATE = ROOT / "roles" / "presence" / "templates" / "prosody.cfg.lua.j2"
+DOMAIN = "schoolserver.lima.example"
+USER = "prosody" if os.geteuid() == 0 else None
+# Another Prosody than the system's, as PROSODY="chroot --userspec=prosody /srv/trixie prosody"; it changes the
+# user itself, and finds this system's /tmp under the same path.
+COMMAND = shlex.split(os.environ.get("PROSODY", "prosody"))
+RUN_AS = None if "PROSODY" in os.environ else USER
+
+
+@dataclass
+class Server:
+    """Where the server listens and what it keeps."""
+
+    folder: Path
+    plain_port: int
+    tls_port: int
+    process: subprocess.Popen[bytes] | None = None
+    domain: str = DOMAIN
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "prosody.cfg.lua"
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "-F", "--config", str(self.config)],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                user=RUN_AS,
+                group=RUN_AS,
+                extra_groups=[] if RUN_AS else None,
+            )
+        deadline = time.monotonic() + 20
+        while not all(map(_listens, (self.plain_port, self.tls_port))):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def stored(self, store: str) -> list[Path]:
+        """Files that Prosody keeps for accounts in one of its stores."""
+        return sorted((self.folder / "data").glob(f"*/{store}/*"))
+
+
+def render(folder: Path, **variables: object) -> str:
+    """The role's configuration file, with the package's files at their places in the source tree."""
+    environment = Environment(
+        trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False
+    )
+    defaults: dict[str, object] = {
+        "presence__common": PACKAGE / "config" / "sugar.cfg.lua",
+        "presence__certificates": folder,
+        "presence__domain": DOMAIN,
+        "presence__max_stanza_kib": 128,
+        "presence__log_level": "info",
+        "presence__drop_ins": [str(folder / "test.conf")],
+    }
+    return environment.from_string(TEMPLATE.read_text()).render(defaults | variables)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    """A server for the tests; everything it was is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="sugar-prosody-"))
+    server = Server(folder, *free_ports(2))
+    try:
+        _prepare(server)
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def _prepare(server: Server) -> None:
+    folder = server.folder
+    (folder / "data").mkdir()
+    shutil.copytree(PACKAGE / "modules", folder / "modules")
+    (folder / "sugar.cfg.lua").write_text((PACKAGE / "config" / "sugar.cfg.lua").read_text())
+    (folder / "test.conf").write_text(
+        f'data_path = "{folder}/data"\npidfile = "{folder}/pid"\nplugin_paths = {{ "{folder}/modules" }}\n'
+        f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {server.plain_port} }}\n'
+        f"c2s_direct_tls_ports = {{ {server.tls_port} }}\n"
+    )
+    server.config.write_text(render(folder, presence__common=folder / "sugar.cfg.lua"))
+    subprocess.run([PACKAGE / "bin" / "certificate", DOMAIN, folder], check=True)
+    if USER:
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, USER, USER)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,130 @@
+"""The streams themselves: TLS versions, what the server offers, sizes, answers without an addressee."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from xml.etree.ElementTree import Element
+
+import pytest
+
+from .laptop import Laptop
+from .server import Server
+from .wire import CLIENT, PUBSUB, ROSTER, Client, tls
+
+Fresh = Callable[..., Laptop]
+INFO = "{http://jabber.org/protocol/disco#info}"
+ITEMS = "{http://jabber.org/protocol/disco#items}"
+SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
+
+
+def _handshake(port: int, name: str | None, context: ssl.SSLContext) -> str | None:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname=name) as wrapped,
+    ):
+        return wrapped.version()
+
+
+@pytest.mark.parametrize("sni", [True, False])
+def test_direct_tls_agrees_on_1_2_at_most(server: Server, sni: bool) -> None:
+    name = server.domain if sni else None
+    assert _handshake(server.tls_port, name, tls()) == "TLSv1.2"
+    with pytest.raises(ssl.SSLError):
+        _handshake(server.tls_port, name, tls(minimum=ssl.TLSVersion.TLSv1_3))
+
+
+@pytest.mark.parametrize(
+    ("version", "spoken"), [(ssl.TLSVersion.TLSv1, "TLSv1"), (ssl.TLSVersion.TLSv1_1, "TLSv1.1")]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_first_generations_of_laptops_are_served(server: Server, version: ssl.TLSVersion, spoken: str) -> None:
+    assert _handshake(server.tls_port, server.domain, tls(minimum=version, maximum=version)) == spoken
+
+
+def test_the_certificate_names_the_domain_and_its_rooms(server: Server) -> None:
+    context = tls()
+    context.load_verify_locations(server.folder / f"{server.domain}.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    context.set_ciphers("DEFAULT@SECLEVEL=2")
+    for name in (server.domain, f"conference.{server.domain}"):
+        assert _handshake(server.tls_port, name, context) == "TLSv1.2"
+
+
+def test_the_plain_port_insists_on_tls(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.plain_port), timeout=5) as plain:
+        plain.sendall(
+            b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' version='1.0' "
+            b"xmlns:stream='http://etherx.jabber.org/streams' to='%s'>" % server.domain.encode()
+        )
+        seen = b""
+        while b"</stream:features>" not in seen:
+            seen += plain.recv(65536)
+        assert b"<required/>" in seen
+        assert b"PLAIN" not in seen
+        plain.sendall(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        assert b"<proceed" in plain.recv(65536)
+        with tls().wrap_socket(plain, server_hostname=server.domain) as wrapped:
+            assert wrapped.version() == "TLSv1.2"
+
+
+def test_old_laptops_find_a_mechanism_they_know(connect: Callable[[], Client]) -> None:
+    offered = {mechanism.text for mechanism in connect().features.iter(SASL + "mechanism")}
+    assert {"PLAIN", "SCRAM-SHA-1"} <= offered
+
+
+def _identities(answer: Element) -> set[tuple[str | None, str | None]]:
+    return {(each.get("category"), each.get("type")) for each in answer.iter(INFO + "identity")}
+
+
+def test_pep_and_rooms_are_found_by_disco(laptop: Fresh) -> None:
+    client = laptop().online()
+    own = client.iq("get", f"<query xmlns='{INFO[1:-1]}'/>", to=client.bare)
+    assert ("pubsub", "pep") in _identities(own)
+    items = client.iq("get", f"<query xmlns='{ITEMS[1:-1]}'/>", to=client.domain)
+    assert [item.get("jid") for item in items.iter(ITEMS + "item")] == [f"conference.{client.domain}"]
+    rooms = client.iq("get", f"<query xmlns='{INFO[1:-1]}'/>", to=f"conference.{client.domain}")
+    assert ("conference", "text") in _identities(rooms)
+    assert "http://jabber.org/protocol/muc" in {f.get("var") for f in rooms.iter(INFO + "feature")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("get", f"<query xmlns='{ROSTER[1:-1]}'/>"),
+        ("get", f"<query xmlns='{INFO[1:-1]}'/>"),
+        ("get", f"<pubsub xmlns='{PUBSUB[1:-1]}'><items node='urn:none'/></pubsub>"),
+        (
+            "set",
+            f"<pubsub xmlns='{PUBSUB[1:-1]}'><publish node='urn:x'><item><x xmlns='u:x'/></item></publish></pubsub>",
+        ),
+        ("get", "<vCard xmlns='vcard-temp'/>"),
+        ("get", "<nonsense xmlns='urn:nonsense'/>"),
+    ],
+)
+def test_answers_to_requests_without_to_say_from(laptop: Fresh, kind: str, payload: str) -> None:
+    client = laptop().online()
+    assert client.iq(kind, payload).get("from") == client.bare
+
+
+def test_no_messages_are_kept_for_the_absent(laptop: Fresh, server: Server) -> None:
+    absent, client = laptop(), laptop().online()
+    absent.close()
+    client.settle()
+    client.send(f"<message to='{absent.bare}' type='chat' id='gone'><body>hello</body></message>")
+    bounced = client.wait(lambda s: s.tag == CLIENT + "message" and s.get("id") == "gone")
+    assert bounced.get("type") == "error"
+    assert not server.stored("offline")
+
+
+def test_a_stanza_beyond_the_limit_ends_the_stream(laptop: Fresh) -> None:
+    client = laptop().online()
+    big = "x" * (120 * 1024)
+    client.send(f"<message to='{client.bare}' id='big'><body>{big}</body></message>")
+    delivered = client.wait(lambda s: s.get("id") == "big")
+    assert delivered.findtext(CLIENT + "body") == big
+    client.send(f"<message to='{client.bare}'><body>{big * 2}</body></message>")
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        client.wait(lambda _: False)

@@ -1,0 +1,62 @@
+"""The packages hold what they promise: boundaries, versions, hardening, documented keys."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sugar_server import __version__
+from sugar_server.config import _KEYS
+
+PACKAGES = Path(__file__).resolve().parents[3] / "packages"
+SOURCE = PACKAGES / "sugar-server"
+MODULES = sorted((SOURCE / "sugar_server").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_the_daemon_imports_only_what_its_package_depends_on(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(node.module)
+    tops = {name.split(".")[0] for name in imported}
+    assert tops <= sys.stdlib_module_names | {"sugar_server", "starlette", "uvicorn"}
+
+
+@pytest.mark.parametrize("name", ["sugar-server", "sugar-server-base", "downstream-server-demo"])
+def test_the_source_format_and_one_version(name):
+    debian = PACKAGES / name / "debian"
+    assert (debian / "source" / "format").read_text() == "3.0 (native)\n"
+    assert (debian / "changelog").read_text().startswith(f"{name} ({__version__}) ")
+    assert "Architecture: all\n" in (debian / "control").read_text()
+
+
+def test_the_service_is_confined():
+    unit = SOURCE / "debian" / "sugar-server.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert float(re.search(r"Overall exposure level.*?: ([0-9.]+)", done.stdout).group(1)) < 1.5
+
+
+def test_the_sockets():
+    unit = (SOURCE / "debian" / "sugar-server.socket").read_text()
+    assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
+
+
+def test_every_key_is_in_the_manual():
+    manual = (SOURCE / "man" / "sugar-server.8").read_text()
+    assert set(re.findall(r"^\.B \[(\w+)\] (\w+)$", manual, re.MULTILINE)) == {
+        (section, key) for section, keys in _KEYS.items() for key in keys
+    }

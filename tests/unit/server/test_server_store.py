@@ -1,0 +1,131 @@
+"""The database: one key is one identity, and the policy for a known serial."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+from sugar_server.store import KnownSerial, Outcome, Registration, Store, UnusableDatabase
+from sugar_server.writer import Writer
+
+FIRST = Registration(
+    fingerprint="SHA256:first",
+    key="ssh-ed25519 first",
+    pubkey="first",
+    serial="SHC00700123",
+    hardware=True,
+    uuid=None,
+    nick="Ñusta",
+    address="10.0.0.1",
+    at="2026-01-01T00:00:00Z",
+)
+REFLASHED = replace(FIRST, fingerprint="SHA256:second", key="ssh-ed25519 second", at="2026-01-02T00:00:00Z")
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path)
+    yield opened
+    opened.close()
+
+
+def held(store):
+    return [row["fingerprint"] for row in store.registrations() if row["state"] == "held"]
+
+
+def accepted(store):
+    return {row["fingerprint"]: row["serial"] for row in store.registrations() if row["state"] == "accepted"}
+
+
+def test_commits_reach_the_disk(store):
+    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize("policy", KnownSerial)
+def test_the_same_key_is_one_identity_under_its_new_serial(store, policy):
+    store.register(FIRST, policy)
+    again = replace(FIRST, serial="QWE00000001", hardware=False, nick="Illari", at="2026-02-02T00:00:00Z")
+    assert store.register(again, policy) is Outcome.ACCEPTED
+    (row,) = store.registrations()
+    assert (row["serial"], row["nick"], row["hardware"]) == ("QWE00000001", "Illari", False)
+    assert (row["first_at"], row["last_at"]) == ("2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z")
+
+
+def test_accept_keeps_both_keys_of_a_serial(store):
+    store.register(FIRST, KnownSerial.ACCEPT)
+    assert store.register(REFLASHED, KnownSerial.ACCEPT) is Outcome.ACCEPTED
+    assert accepted(store) == {"SHA256:first": "SHC00700123", "SHA256:second": "SHC00700123"}
+
+
+def test_reject_writes_nothing(store):
+    store.register(FIRST, KnownSerial.REJECT)
+    for serial in ("SHC00700123", "shc00700123"):
+        assert store.register(replace(REFLASHED, serial=serial), KnownSerial.REJECT) is Outcome.REJECTED
+    assert accepted(store) == {"SHA256:first": "SHC00700123"}
+    assert held(store) == []
+
+
+def test_hold_until_approved(store):
+    store.register(FIRST, KnownSerial.HOLD)
+    assert store.register(REFLASHED, KnownSerial.HOLD) is Outcome.HELD
+    assert store.register(REFLASHED, KnownSerial.HOLD) is Outcome.HELD
+    assert held(store) == ["SHA256:second"]
+    assert not store.approve("SHA256:first")
+    assert store.approve("SHA256:second")
+    assert held(store) == []
+    assert store.register(REFLASHED, KnownSerial.HOLD) is Outcome.ACCEPTED
+    assert store.register(FIRST, KnownSerial.HOLD) is Outcome.ACCEPTED
+
+
+def test_hold_leaves_the_accepted_registration_of_the_same_key(store):
+    store.register(FIRST, KnownSerial.HOLD)
+    other = replace(REFLASHED, serial="SHC00700999")
+    store.register(other, KnownSerial.HOLD)
+    assert store.register(replace(other, serial=FIRST.serial), KnownSerial.HOLD) is Outcome.HELD
+    assert accepted(store)["SHA256:second"] == "SHC00700999"
+
+
+@pytest.mark.parametrize("policy", KnownSerial)
+def test_without_a_hardware_serial_there_is_no_conflict(store, policy):
+    store.register(replace(FIRST, serial="SHF00000000", hardware=False), policy)
+    second = replace(REFLASHED, serial="SHF00000000", hardware=False)
+    assert store.register(second, policy) is Outcome.ACCEPTED
+    assert len(accepted(store)) == 2
+
+
+def test_forget(store):
+    store.register(FIRST, KnownSerial.HOLD)
+    store.register(REFLASHED, KnownSerial.HOLD)
+    assert store.forget("SHA256:second")
+    assert store.forget("SHA256:first")
+    assert not store.forget("SHA256:first")
+    assert store.registrations() == []
+
+
+def test_a_newer_database_is_left_alone(tmp_path, store):
+    store._db.execute("PRAGMA user_version = 99")
+    with pytest.raises(UnusableDatabase, match="newer sugar-server"):
+        Store(tmp_path)
+
+
+def test_a_damaged_database_is_told(tmp_path):
+    (tmp_path / "registrations.db").write_bytes(b"x" * 8192)
+    with pytest.raises(UnusableDatabase, match=r"registrations\.db: cannot be opened"):
+        Store(tmp_path)
+
+
+def test_one_failure_in_a_batch_fails_alone(tmp_path):
+    writer = Writer(lambda: Store(tmp_path))
+    futures = [
+        writer.register(replace(FIRST, fingerprint=fingerprint), KnownSerial.ACCEPT)
+        for fingerprint in ("SHA256:a", ["not a text"], "SHA256:b")
+    ]
+    assert futures[0].result(5) is Outcome.ACCEPTED
+    with pytest.raises(sqlite3.Error):
+        futures[1].result(5)
+    assert futures[2].result(5) is Outcome.ACCEPTED
+    writer.close()
+    assert not writer.alive
+    assert list(accepted(Store(tmp_path))) == ["SHA256:a", "SHA256:b"]

@@ -1,0 +1,8 @@
+"""sugaroid's modules are importable from the package's source."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "packages" / "sugaroid"))
