@@ -69,6 +69,12 @@ def told(root: Path) -> Iterator[None]:
 def explained(root: Path, error: OSError) -> StickFailed:
     """The error in words."""
     reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC and _has_room(root):
+        # The medium ran out of room, not its filesystem: a forged stick, or one that is worn out.
+        return StickFailed(
+            f"the stick at {root} fails ({reason}), although its filesystem has room: it holds less than it says",
+            "Check it (f3probe), or use another stick",
+        )
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return StickFailed(
             f"there is no room left on {root} ({reason})",
@@ -78,7 +84,7 @@ def explained(root: Path, error: OSError) -> StickFailed:
         return StickFailed(
             f"{root} is read-only ({reason})",
             "It has a write lock, or failed and was protected by the system: unlock it or check it (fsck); "
-            f"then plug it in and {_AGAIN}",
+            f"then plug it in and {_AGAIN}. If that fails as well, use another stick",
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return StickFailed(
@@ -90,6 +96,16 @@ def explained(root: Path, error: OSError) -> StickFailed:
             f"Plug it in and {_AGAIN}. If that fails as well, use another stick",
         )
     return StickFailed(f"{error.filename or root}: {reason}", f"Plug the stick in and {_AGAIN}")
+
+
+def _has_room(root: Path) -> bool:
+    """Whether a filesystem has room for more than what one write brings, in bytes and in files."""
+    try:
+        found = os.statvfs(root)
+    except OSError:
+        return False
+    # FAT has no count of files, and says 0 of 0.
+    return found.f_bavail * found.f_frsize > 2 * _CHUNK and (not found.f_files or found.f_favail > 0)
 
 
 def flush(folder: Path) -> None:

@@ -37,6 +37,8 @@ def _stop(child: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float]) 
 
 def main(argv: list[str]) -> int:
     """Run ARGV to its end, or end it when standard input closes; returns its exit status."""
+    # Started by a script with `&`, we would hand on that SIGINT is ignored, and asking would be in vain.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     descriptors = [int(number) for number in os.environ.get("SUGAR_DEPLOY_KEEP_FDS", "").split(",") if number]
     child = subprocess.Popen(
         argv,
