@@ -61,16 +61,15 @@ def test_a_killed_parent_takes_the_command_with_it(tmp_path: Path) -> None:
     assert wait_for(lambda: not alive(pid), 20), "the command outlived its killed parent"
 
 
-@pytest.mark.parametrize("inherited", [signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
-def test_closing_its_input_interrupts_the_command_first(tmp_path: Path, inherited: signal.Handlers) -> None:
+# As a shell starts its foreground commands, and those behind which `&` stands.
+@pytest.mark.parametrize(
+    "shell", [(), ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["foreground", "background"]
+)
+def test_closing_its_input_interrupts_the_command_first(tmp_path: Path, shell: tuple[str, ...]) -> None:
     script = (
         f"trap 'echo interrupted > {tmp_path}/said; exit 3' INT; echo > {tmp_path}/ready; while :; do sleep 0.1; done"
     )
-    # As a shell starts its foreground commands, and those behind which `&` stands.
-    command = guard("sh", "-c", script)
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, inherited)
-    ) as process:
+    with subprocess.Popen([*shell, *guard("sh", "-c", script)], stdin=subprocess.PIPE) as process:
         assert wait_for((tmp_path / "ready").exists, 20)
         assert process.stdin is not None
         process.stdin.close()
