@@ -11,21 +11,26 @@ from __future__ import annotations
 import configparser
 import difflib
 import platform
-import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, TypeVar
 
-from sugar_server.laptops import UnreadableLaptops, read_serials
-from sugar_server.store import KnownSerial
+from sugar_server.registration import settings as registration
+from sugar_server.registration.laptops import UnreadableLaptops, read_serials
+from sugar_server.values import Keys, Wrong, host, mebibytes, title
+
+S = TypeVar("S")
 
 VENDOR = Path("usr/lib/sugar-server/conf.d")
 MAIN = Path("etc/sugar-server/sugar-server.conf")
 LOCAL = Path("etc/sugar-server/conf.d")
-_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+SECTIONS: Mapping[str, Keys] = {
+    "server": {"fqdn": host, "title": title},
+    "registration": registration.KEYS,
+    "health": {"minimum_free_mib": mebibytes},
+}
+"""Every section with its keys: a room's are beside its settings."""
 
 
 @dataclass(frozen=True, order=True)
@@ -56,66 +61,8 @@ class Config:
 
     fqdn: str
     title: str
-    enabled: bool
-    known_serial: KnownSerial
-    listed: frozenset[str] | None
-    """Serials (upper case) that may register; None: anyone may."""
     minimum_free_bytes: int
-
-
-class _Wrong(ValueError):
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message, self.remedy = message, remedy
-
-
-def _host(value: str) -> str:
-    if len(value) > 253 or not _HOST.fullmatch(value) or re.fullmatch(r"[0-9.]+", value):
-        raise _Wrong(f"{value!r} is not a DNS name", "Write the server's full name, as schoolserver.example.org.")
-    return value.lower()
-
-
-def _title(value: str) -> str:
-    if len(value) > 200 or any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value):
-        raise _Wrong("is not a name of at most 200 characters", "Write the school's name on one line.")
-    return value
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in choices:
-            raise _Wrong(f"{value!r} is not a choice", f"Write one of: {', '.join(choices)}.")
-        return value
-
-    return parse
-
-
-def _boolean(value: str) -> bool:
-    return _choice("yes", "no")(value) == "yes"
-
-
-def _mebibytes(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,7}", value):
-        raise _Wrong(f"{value!r} is not a whole number of MiB", "Write digits only, as 64.")
-    return int(value) * 1024 * 1024
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/") or "\0" in value:
-        raise _Wrong(f"{value!r} is not an absolute path", "Write it from /, as /etc/sugar-server/laptops.csv.")
-    return value
-
-
-_KEYS: Mapping[str, Mapping[str, Callable[[str], Any]]] = {
-    "server": {"fqdn": _host, "title": _title},
-    "registration": {
-        "enabled": _boolean,
-        "known_serial": _choice(*(choice.value for choice in KnownSerial)),
-        "who": _choice("anyone", "listed"),
-        "laptops": _path,
-    },
-    "health": {"minimum_free_mib": _mebibytes},
-}
+    registration: registration.RegistrationSettings
 
 
 class _Reader:
@@ -139,27 +86,32 @@ class _Reader:
             self.faults.append(_unreadable(shown, error))
             return
         for section in parser.sections():
-            if section not in _KEYS:
+            if section not in SECTIONS:
                 line = _line(text, section)
-                self._fault(shown, line, f"[{section}]", "unknown section", _did_you_mean(section, _KEYS))
+                self._fault(shown, line, f"[{section}]", "unknown section", _did_you_mean(section, SECTIONS))
                 continue
             for key, value in parser.items(section):
                 self._take(shown, _line(text, section, key), section, key, value)
 
     def _take(self, file: str, line: int, section: str, key: str, value: str) -> None:
         name = f"[{section}] {key}"
-        parse = _KEYS[section].get(key)
+        parse = SECTIONS[section].get(key)
         if parse is None:
-            self._fault(file, line, name, "unknown key", _did_you_mean(key, _KEYS[section]))
+            self._fault(file, line, name, "unknown key", _did_you_mean(key, SECTIONS[section]))
             return
         try:
             self.values[f"{section}.{key}"] = parse(value)
             self.origins[f"{section}.{key}"] = (file, line)
-        except _Wrong as wrong:
+        except Wrong as wrong:
             self._fault(file, line, name, wrong.message, wrong.remedy)
 
     def _fault(self, file: str, line: int, key: str, message: str, remedy: str) -> None:
         self.faults.append(Fault(file, line, key, message, remedy))
+
+    def settings(self, section: str, kind: type[S]) -> S:
+        """A section's settings: what the files say, and KIND's own defaults."""
+        given = {field.name: f"{section}.{field.name}" for field in fields(kind)}
+        return kind(**{name: self.values[key] for name, key in given.items() if key in self.values})
 
     def listed(self) -> frozenset[str] | None:
         """The serials that may register, where not anyone may."""
@@ -200,18 +152,16 @@ def load(root: Path) -> Config:
     return Config(
         fqdn=fqdn,
         title=reader.values.get("server.title") or fqdn,
-        enabled=reader.values.get("registration.enabled", True),
-        known_serial=KnownSerial(reader.values.get("registration.known_serial", "accept")),
-        listed=listed,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
+        registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
     )
 
 
 def _own_name() -> str:
     """The machine's own name, where the settings give none, so that the package works as installed."""
     try:
-        return _host(platform.node())
-    except _Wrong:
+        return host(platform.node())
+    except Wrong:
         return "schoolserver"
 
 

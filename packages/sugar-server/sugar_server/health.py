@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_server import __version__
-from sugar_server.store import NAME
+from sugar_server.registration.store import NAME
 
 
 def examine(folder: Path, minimum_free_bytes: int, writer_alive: bool) -> dict[str, Any]:

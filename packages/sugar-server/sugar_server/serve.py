@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sugar_server.app import Daemon
 from sugar_server.config import Config
 from sugar_server.notify import notify, passed_sockets, watchdog_seconds
-from sugar_server.store import Store
+from sugar_server.registration.store import Store
 from sugar_server.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
 class _Server(uvicorn.Server):
     """Tells systemd when it listens, and that it is alive."""
 
-    writer: Writer
+    writer: Writer[Store]
     _pulse: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -97,7 +97,7 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
         asyncio.run(server.serve(sockets=sockets))
 
 
-def _settings(config: Config, folder: Path, writer: Writer) -> uvicorn.Config:
+def _settings(config: Config, folder: Path, writer: Writer[Store]) -> uvicorn.Config:
     return uvicorn.Config(
         Daemon(config, folder, writer).app(),
         http=_Protocol,

@@ -11,19 +11,30 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
-from typing import Callable
-
-from sugar_server.store import KnownSerial, Outcome, Registration, Store
+from contextlib import AbstractContextManager
+from typing import Any, Callable, Generic, Protocol, TypeVar
 
 _log = logging.getLogger(__name__)
 _LARGEST_BATCH = 200
-_Job = tuple[Registration, KnownSerial, "Future[Outcome]"]
 
 
-class Writer:
-    """Enters registrations; a future is done once its registration is on the disk."""
+class Transactions(Protocol):
+    """What a room's store has in common with the others."""
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def part(self) -> AbstractContextManager[None]: ...
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Transactions)
+T = TypeVar("T")
+_Job = tuple[Callable[[Any], Any], "Future[Any]"]
+
+
+class Writer(Generic[S]):
+    """Does what is to be written to a store; a future is done once its work is on the disk."""
+
+    def __init__(self, open_store: Callable[[], S]) -> None:
         self._store = open_store()
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -33,9 +44,10 @@ class Writer:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def register(self, new: Registration, policy: KnownSerial) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        self._jobs.put((new, policy, future))
+    def submit(self, work: Callable[[S], T]) -> Future[T]:
+        """Have WORK done on the store, in a transaction that it may share with others."""
+        future: Future[T] = Future()
+        self._jobs.put((work, future))
         return future
 
     def close(self) -> None:
@@ -56,7 +68,7 @@ class Writer:
         batch: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
-            if job[2].set_running_or_notify_cancel():
+            if job[1].set_running_or_notify_cancel():
                 batch.append(job)
             if len(batch) >= _LARGEST_BATCH:
                 return batch, False
@@ -67,19 +79,19 @@ class Writer:
         return batch, True
 
     def _write(self, batch: list[_Job]) -> None:
-        outcomes: list[tuple[Future[Outcome], Outcome]] = []
-        failures: list[tuple[Future[Outcome], Exception]] = []
+        outcomes: list[tuple[Future[Any], Any]] = []
+        failures: list[tuple[Future[Any], Exception]] = []
         try:
             with self._store.transaction():
-                for new, policy, future in batch:
+                for work, future in batch:
                     try:
                         with self._store.part():
-                            outcomes.append((future, self._store.register(new, policy)))
+                            outcomes.append((future, work(self._store)))
                     except Exception as error:
                         failures.append((future, error))
         except Exception as error:
-            _log.error("The database took nothing of %d registrations: %s", len(batch), error)
-            failures, outcomes = [(future, error) for _, _, future in batch], []
+            _log.error("The database took nothing of %d changes: %s", len(batch), error)
+            failures, outcomes = [(future, error) for _, future in batch], []
         for future, outcome in outcomes:
             future.set_result(outcome)
         for future, problem in failures:

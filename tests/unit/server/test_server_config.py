@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sugar_server.config import InvalidConfig, load
-from sugar_server.store import KnownSerial
+from sugar_server.registration.store import KnownSerial
 
 VENDOR = "usr/lib/sugar-server/conf.d/50-downstream.conf"
 MAIN = "etc/sugar-server/sugar-server.conf"
@@ -23,7 +23,11 @@ def put(tmp_path):
 
 def test_nothing_is_needed(tmp_path):
     config = load(tmp_path)
-    assert config.enabled and config.known_serial is KnownSerial.ACCEPT and config.listed is None
+    assert (
+        config.registration.enabled
+        and config.registration.known_serial is KnownSerial.ACCEPT
+        and config.registration.listed is None
+    )
     assert config.title == config.fqdn
 
 
@@ -32,13 +36,17 @@ def test_layers(tmp_path, put):
     put(MAIN, "[server]\nfqdn = Main.Example\ntitle = main\n")
     put(LOCAL, "[server]\ntitle = local\n")
     config = load(tmp_path)
-    assert (config.fqdn, config.title, config.known_serial) == ("main.example", "local", KnownSerial.HOLD)
+    assert (config.fqdn, config.title, config.registration.known_serial) == (
+        "main.example",
+        "local",
+        KnownSerial.HOLD,
+    )
 
 
 def test_a_local_file_hides_the_vendors_of_the_same_name(tmp_path, put):
     put(VENDOR, "[registration]\nenabled = no\n")
     put("etc/sugar-server/conf.d/50-downstream.conf", "")
-    assert load(tmp_path).enabled
+    assert load(tmp_path).registration.enabled
 
 
 def test_titles_are_taken_as_they_are(tmp_path, put):
@@ -50,7 +58,7 @@ def test_titles_are_taken_as_they_are(tmp_path, put):
 def test_listed_laptops(tmp_path, put):
     put(MAIN, "[registration]\nwho = listed\nlaptops = /etc/sugar-server/laptops.csv\n")
     put("etc/sugar-server/laptops.csv", "\ufeffnick,serial\nÑusta,shc00700123\n,\n,SHC00700999\n")
-    assert load(tmp_path).listed == {"SHC00700123", "SHC00700999"}
+    assert load(tmp_path).registration.listed == {"SHC00700123", "SHC00700999"}
 
 
 @pytest.mark.parametrize(

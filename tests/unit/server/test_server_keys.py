@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sugar_server.keys import InvalidKey, parse
+from sugar_server.registration.keys import InvalidKey, parse
 
 TYPES = {
     "ssh-dss",

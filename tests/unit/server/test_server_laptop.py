@@ -6,7 +6,7 @@ import time
 import uuid
 
 import pytest
-from sugar_server.laptop import InvalidSerial, check_serial, clean_uuid, is_hardware_serial
+from sugar_server.registration.laptop import InvalidSerial, check_serial, clean_uuid, is_hardware_serial
 
 NOW = 1_795_228_995.0
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from sugar_server import __version__
-from sugar_server.config import _KEYS
+from sugar_server.config import SECTIONS
 
 PACKAGES = Path(__file__).resolve().parents[3] / "packages"
 SOURCE = PACKAGES / "sugar-server"
-MODULES = sorted((SOURCE / "sugar_server").glob("*.py"))
+MODULES = sorted((SOURCE / "sugar_server").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_the_daemon_imports_only_what_its_package_depends_on(path):
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -58,5 +58,5 @@ def test_the_sockets():
 def test_every_key_is_in_the_manual():
     manual = (SOURCE / "man" / "sugar-server.8").read_text()
     assert set(re.findall(r"^\.B \[(\w+)\] (\w+)$", manual, re.MULTILINE)) == {
-        (section, key) for section, keys in _KEYS.items() for key in keys
+        (section, key) for section, keys in SECTIONS.items() for key in keys
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from dataclasses import replace
 
 import pytest
-from sugar_server.store import KnownSerial, Outcome, Registration, Store, UnusableDatabase
+from sugar_server.database import UnusableDatabase
+from sugar_server.registration.store import KnownSerial, Outcome, Registration, Store
 from sugar_server.writer import Writer
 
 FIRST = Registration(
@@ -39,8 +41,8 @@ def accepted(store):
 
 
 def test_commits_reach_the_disk(store):
-    assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert store._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._database.rows("PRAGMA journal_mode")[0]["journal_mode"] == "wal"
+    assert store._database.rows("PRAGMA synchronous")[0]["synchronous"] == 2
 
 
 @pytest.mark.parametrize("policy", KnownSerial)
@@ -105,9 +107,26 @@ def test_forget(store):
 
 
 def test_a_newer_database_is_left_alone(tmp_path, store):
-    store._db.execute("PRAGMA user_version = 99")
+    store._database.run("PRAGMA user_version = 99")
     with pytest.raises(UnusableDatabase, match="newer sugar-server"):
         Store(tmp_path)
+
+
+def test_a_database_of_the_first_release_is_taken_over(tmp_path):
+    columns = "key, pubkey, serial, hardware, uuid, nick, address, first_at, last_at"
+    with contextlib.closing(sqlite3.connect(tmp_path / "registrations.db", isolation_level=None)) as old:
+        for table in ("registrations", "held"):
+            old.execute(f"CREATE TABLE {table} (fingerprint TEXT PRIMARY KEY, {columns}) WITHOUT ROWID")
+        old.execute("CREATE INDEX registrations_serial ON registrations (serial COLLATE NOCASE)")
+        old.execute(
+            "INSERT INTO registrations VALUES ('SHA256:first', 'ssh-ed25519 first', 'first', 'SHC00700123', 1, NULL, "
+            "'Ñusta', '10.0.0.1', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z')"
+        )
+        old.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with contextlib.closing(Store(tmp_path)) as taken_over:
+            assert accepted(taken_over) == {"SHA256:first": "SHC00700123"}
+            assert taken_over.register(replace(REFLASHED, serial="shc00700123"), KnownSerial.HOLD) is Outcome.HELD
 
 
 def test_a_damaged_database_is_told(tmp_path):
@@ -118,10 +137,8 @@ def test_a_damaged_database_is_told(tmp_path):
 
 def test_one_failure_in_a_batch_fails_alone(tmp_path):
     writer = Writer(lambda: Store(tmp_path))
-    futures = [
-        writer.register(replace(FIRST, fingerprint=fingerprint), KnownSerial.ACCEPT)
-        for fingerprint in ("SHA256:a", ["not a text"], "SHA256:b")
-    ]
+    entered = [replace(FIRST, fingerprint=name) for name in ("SHA256:a", ["not a text"], "SHA256:b")]
+    futures = [writer.submit(lambda store, new=new: store.register(new, KnownSerial.ACCEPT)) for new in entered]
     assert futures[0].result(5) is Outcome.ACCEPTED
     with pytest.raises(sqlite3.Error):
         futures[1].result(5)

@@ -7,7 +7,7 @@ import xmlrpc.client
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sugar_server.wire import Malformed, accepted, decode, refused
+from sugar_server.registration.wire import Malformed, accepted, decode, refused
 
 CALL = xmlrpc.client.dumps(("SHC00700123", "Ñusta <&>", "uuid", "key"), "register").encode()
 

@@ -102,7 +102,11 @@ def test_a_server_without_ansible_registers_as_the_deployment_says(generate: Gen
     services = {"registration": {"known_serial": "hold"}}
     first = unpacked(generate(plan(services=services))["peru-server-config"], tmp_path / "first")
     config = load(first)
-    assert (config.enabled, config.known_serial.value, config.listed) == (True, "hold", None)
+    assert (config.registration.enabled, config.registration.known_serial.value, config.registration.listed) == (
+        True,
+        "hold",
+        None,
+    )
 
     listed = unpacked(
         generate(plan(services={"registration": {"who": "listed"}}))["peru-server-config"], tmp_path / "2"
@@ -111,7 +115,7 @@ def test_a_server_without_ansible_registers_as_the_deployment_says(generate: Gen
         load(listed)
     (listed / "etc/sugar-server").mkdir(parents=True)
     (listed / "etc/sugar-server/laptops.csv").write_text("serial\nSHC00700123\n")
-    assert load(listed).listed == {"SHC00700123"}
+    assert load(listed).registration.listed == {"SHC00700123"}
 
 
 def test_the_source_names_the_repository_on_the_web(generate: Generate, tmp_path: Path) -> None:

@@ -6,20 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from sugar_server import keys, laptop, wire
-from sugar_server.config import Config
-from sugar_server.store import Registration
+from sugar_server.registration import keys, laptop, wire
+from sugar_server.registration.settings import RegistrationSettings
+from sugar_server.registration.store import Registration
 
 _LONGEST_NICK = 1000
 
 
 class Refused(Exception):
     """The laptop is not registered; the message is what it is told and what the log says."""
-
-    def __init__(self, message: str, status: int = 200) -> None:
-        super().__init__(message)
-        self.status = status
-        """Of HTTP: Sugar only understands a refusal that comes with 200."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +40,16 @@ class Attempt:
         return cls(serial, nick, uuid[0] if uuid else "", pubkey, address)
 
 
-def check(attempt: Attempt, config: Config, now: float) -> Registration:
+def check(attempt: Attempt, settings: RegistrationSettings, now: float) -> Registration:
     """The registration to enter, or Refused."""
-    if not config.enabled:
+    if not settings.enabled:
         raise Refused("registration is switched off on this server")
     try:
         serial = laptop.check_serial(attempt.serial)
         key = keys.parse(attempt.pubkey)
     except (laptop.InvalidSerial, keys.InvalidKey) as error:
         raise Refused(str(error)) from error
-    if config.listed is not None and serial.upper() not in config.listed:
+    if settings.listed is not None and serial.upper() not in settings.listed:
         raise Refused("the serial number is not on the school's list of laptops")
     uuid = laptop.clean_uuid(attempt.uuid)
     return Registration(

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from sugar_server.database import Database
+
 NAME = "registrations.db"
-VERSION = 1
 # Only names of our own, these and the two tables', are ever formatted into SQL; every value is bound.
 _COLUMNS = "fingerprint, key, pubkey, serial, hardware, uuid, nick, address, first_at, last_at"
 _TABLE = """
@@ -27,19 +25,18 @@ CREATE TABLE {name} (
     address TEXT NOT NULL,          -- from where the latest registration came
     first_at TEXT NOT NULL,         -- UTC, as 2026-01-31T12:00:00Z
     last_at TEXT NOT NULL
-) WITHOUT ROWID
-"""
-_SCHEMA = (
-    _TABLE.format(name="registrations"),
-    "CREATE INDEX registrations_serial ON registrations (serial COLLATE NOCASE)",
-    # Refused until somebody approves them; the accepted registration of the same key, if any, stays as it is.
-    _TABLE.format(name="held"),
-    f"PRAGMA user_version = {VERSION}",
 )
-
-
-class UnusableDatabase(Exception):
-    """The database cannot be opened; the message says why and what to do."""
+"""
+_STEPS = (
+    (
+        _TABLE.format(name="registrations"),
+        "CREATE INDEX registrations_serial ON registrations (lower(serial))",
+        # Refused until somebody approves them; the accepted registration of the same key, if any, stays as it is.
+        _TABLE.format(name="held"),
+    ),
+    # 0.1.0 made it in SQLite's own words.
+    ("DROP INDEX registrations_serial", "CREATE INDEX registrations_serial ON registrations (lower(serial))"),
+)
 
 
 class KnownSerial(str, Enum):
@@ -77,57 +74,11 @@ class Store:
     """One connection to the database, for use by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
-        try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
-            self._db.row_factory = sqlite3.Row
-            self._prepare()
-        except sqlite3.Error as error:
-            raise UnusableDatabase(
-                f"{self.path}: cannot be opened ({error}). "
-                "See to the folder's owner (sugar-server) and free space; put a damaged file back from a backup."
-            ) from error
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        with self.transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise UnusableDatabase(
-                    f"{self.path}: written by a newer sugar-server (format {version}, this one knows {VERSION}). "
-                    "Install the newer sugar-server again."
-                )
-            if version == 0:
-                for statement in _SCHEMA:
-                    self._db.execute(statement)
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is on the disk when it ends well, or nothing of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        """A part of a transaction that can fail alone."""
-        self._db.execute("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK TO part")
-            raise
-        finally:
-            self._db.execute("RELEASE part")
+        self._database = Database(folder / NAME, _STEPS)
+        self.path = self._database.path
+        self.transaction = self._database.transaction
+        self.part = self._database.part
+        self.close = self._database.close
 
     def register(self, new: Registration, policy: KnownSerial) -> Outcome:
         """Enters the registration as the policy wants it."""
@@ -137,44 +88,43 @@ class Store:
                 return Outcome.HELD
             return Outcome.REJECTED
         self._upsert("registrations", new)
-        self._db.execute("DELETE FROM held WHERE fingerprint = ?", (new.fingerprint,))
+        self._database.run("DELETE FROM held WHERE fingerprint = ?", new.fingerprint)
         return Outcome.ACCEPTED
 
     def _is_anothers(self, new: Registration) -> bool:
         """True if the serial tells an XO that is registered, and not with this key."""
         if not new.hardware:
             return False
-        owners = self._db.execute(
-            "SELECT fingerprint FROM registrations WHERE serial = ? COLLATE NOCASE", (new.serial,)
-        ).fetchall()
+        owners = self._database.rows(
+            "SELECT fingerprint FROM registrations WHERE lower(serial) = ?", new.serial.lower()
+        )
         return bool(owners) and all(owner["fingerprint"] != new.fingerprint for owner in owners)
 
     def _upsert(self, table: str, new: Registration) -> None:
-        self._db.execute(
+        self._database.run(
             f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
             "ON CONFLICT (fingerprint) DO UPDATE SET pubkey = excluded.pubkey, serial = excluded.serial, "
             "hardware = excluded.hardware, uuid = excluded.uuid, nick = excluded.nick, "
             "address = excluded.address, last_at = excluded.last_at",
-            (
-                new.fingerprint,
-                new.key,
-                new.pubkey,
-                new.serial,
-                int(new.hardware),
-                new.uuid,
-                new.nick,
-                new.address,
-                new.at,
-                new.at,
-            ),
+            new.fingerprint,
+            new.key,
+            new.pubkey,
+            new.serial,
+            int(new.hardware),
+            new.uuid,
+            new.nick,
+            new.address,
+            new.at,
+            new.at,
         )
 
     def approve(self, fingerprint: str) -> bool:
         """Accepts a held registration; False if there is none with that fingerprint."""
         with self.transaction():
-            row = self._db.execute(f"SELECT {_COLUMNS} FROM held WHERE fingerprint = ?", (fingerprint,)).fetchone()  # noqa: S608
-            if row is None:
+            found = self._database.rows(f"SELECT {_COLUMNS} FROM held WHERE fingerprint = ?", fingerprint)  # noqa: S608
+            if not found:
                 return False
+            row = found[0]
             fields = {name: row[name] for name in _COLUMNS.split(", ") if not name.endswith("_at")}
             fields["hardware"] = bool(row["hardware"])
             self.register(Registration(**fields, at=row["last_at"]), KnownSerial.ACCEPT)
@@ -184,15 +134,15 @@ class Store:
         """Removes an identity; False if there is none with that fingerprint."""
         with self.transaction():
             gone = [
-                self._db.execute(f"DELETE FROM {table} WHERE fingerprint = ?", (fingerprint,)).rowcount  # noqa: S608
+                self._database.run(f"DELETE FROM {table} WHERE fingerprint = ?", fingerprint)  # noqa: S608
                 for table in ("registrations", "held")
             ]
         return any(gone)
 
     def registrations(self) -> list[dict[str, Any]]:
         """All identities, accepted and held, the oldest first."""
-        rows = self._db.execute(
+        rows = self._database.rows(
             f"SELECT 'accepted' AS state, {_COLUMNS} FROM registrations "  # noqa: S608
             f"UNION ALL SELECT 'held', {_COLUMNS} FROM held ORDER BY first_at, fingerprint, state"
         )
-        return [{**dict(row), "hardware": bool(row["hardware"])} for row in rows]
+        return [{**row, "hardware": bool(row["hardware"])} for row in rows]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the commands of all rooms share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+STATE = Path("/var/lib/sugar-server")
+
+
+class Failed(Exception):
+    """The command failed; the message says why and what to do."""
+
+
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """The option that names the state's folder."""
+    parser.add_argument(
+        "--state", type=Path, default=STATE, metavar="DIR", help=f"the database's folder (default: {STATE})"
+    )
+
+
+def become_owner(folder: Path, file: str) -> None:
+    """Become the owner of a state folder that holds FILE: what root left there would lock the daemon out."""
+    try:
+        owner = folder.stat()
+        if not (folder / file).exists():
+            raise Failed(f"There is no database in {folder} yet. Start the daemon: systemctl start sugar-server")
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+        os.umask(0o027)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError
+    except PermissionError:
+        raise Failed(f"{folder} may not be read. Run this command as root: sudo sugar-server …") from None
+    except FileNotFoundError:
+        raise Failed(f"There is no folder {folder}. Is sugar-server installed here?") from None

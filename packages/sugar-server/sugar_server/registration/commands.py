@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that look after the registrations."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.registration.store import NAME, Store
+
+
+def add(commands: Any) -> None:
+    """Add the commands to the parser's."""
+    listing = commands.add_parser("registrations", help="list the laptops", description=_registrations.__doc__)
+    listing.add_argument("--json", action="store_true", help="as JSON, for scripts")
+    add_state(listing)
+    listing.set_defaults(run=_registrations)
+
+    for name, run, text in (
+        ("approve", _approve, "accept a laptop that waits for approval"),
+        ("forget", _forget, "remove a laptop's registration"),
+    ):
+        command = commands.add_parser(name, help=text, description=run.__doc__)
+        command.add_argument("fingerprint", metavar="FINGERPRINT", help="as `sugar-server registrations` lists it")
+        add_state(command)
+        command.set_defaults(run=run)
+
+
+def _registrations(arguments: argparse.Namespace) -> int:
+    """Lists the registered laptops and those that wait for approval."""
+    with _store(arguments.state) as store:
+        rows = store.registrations()
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        print("No laptop has registered yet.")
+    for row in rows:
+        nick = "".join(character if character.isprintable() else "?" for character in row["nick"])
+        print(f"{row['state']:8}  {row['last_at']}  {row['serial']:20}  {row['fingerprint']}  {nick}")
+    return 0
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    """Accepts a laptop that waits for approval; its next attempt to register succeeds."""
+    with _store(arguments.state) as store:
+        if not store.approve(arguments.fingerprint):
+            raise Failed(_unknown("No laptop with this fingerprint waits for approval"))
+    print("Approved. Now the laptop has to register once more.")
+    return 0
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    """Removes a laptop's registration, accepted or waiting."""
+    with _store(arguments.state) as store:
+        if not store.forget(arguments.fingerprint):
+            raise Failed(_unknown("No laptop is registered with this fingerprint"))
+    print("Forgotten.")
+    return 0
+
+
+def _unknown(message: str) -> str:
+    return f"{message}. `sugar-server registrations` lists them all."
+
+
+@contextlib.contextmanager
+def _store(folder: Path) -> Iterator[Store]:
+    """The registrations, opened as their owner."""
+    become_owner(folder, NAME)
+    store = Store(folder)
+    with contextlib.closing(store):
+        yield store
