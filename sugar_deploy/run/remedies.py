@@ -31,8 +31,14 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (r"Could not resolve hostname", "Correct server.address of {school} in deployment.yml, or your DNS"),
     (
         r"Connection (timed out|refused|closed|reset)|No route to host|Network is unreachable|Host is down"
-        r"|Broken pipe|Connection to \S+ closed|timed out during banner exchange|Timeout, server \S+ not responding",
+        r"|Connection to \S+ closed|timed out during banner exchange|Timeout, server \S+ not responding",
         "Is {school} on, and its address right? When it answers: sugar-deploy apply --resume",
+    ),
+    (
+        # What Ansible says instead of ssh's own words when ssh ends before it is written to.
+        r"Broken pipe",
+        "The connection broke at its beginning: `sugar-deploy host probe {school}` tells why; if it was never added, "
+        "`sugar-deploy host add {school}`",
     ),
     (r"python3?: (command )?not found|No python interpreters found", "On the machine: apt-get install python3"),
     (r"No space left on device|not enough free space", "The disk of {school} is full: make room on it"),

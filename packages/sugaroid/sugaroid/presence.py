@@ -68,11 +68,21 @@ class Presence(Client):
             await self.iq("set", tag("query", {"xmlns": names.REGISTER}, tag("remove")))
         except PresenceError as error:
             # Some servers end the stream before, or instead of, the answer: as a deleted account's, which it is.
-            if error.condition not in ("not-authorized", "reset", "conflict"):
+            if error.condition not in ("not-authorized", "reset", "conflict") and not await self._is_unknown():
                 raise
         finally:
             await self.close(1.0)
         self.has_account = False
+
+    async def _is_unknown(self) -> bool:
+        """Whether the server refuses to let us in, asked where a connection that broke took the answer with it."""
+        if self.lost is None:
+            return False
+        try:
+            await self.log_in(register_first=False)
+        except PresenceError as error:
+            return error.condition == "not-authorized"
+        return False
 
     async def until(self, condition: Callable[[Presence], bool], seconds: float) -> bool:
         """Whether the condition comes true in time; it is looked at after each stanza."""

@@ -17,6 +17,7 @@ from sugar_deploy.run.remedies import remedy
         ("root@192.0.2.1: Permission denied (publickey).", "SSH key"),
         ("Missing sudo password", "sudo's password"),
         ("ssh: connect to host 192.0.2.1 port 22: Connection refused", "Is lima on"),
+        ("Failed to connect: [Errno 32] Broken pipe", "host add lima"),
         ("ssh: Could not resolve hostname lima.example: Name or service not known", "server.address of lima"),
         ("/bin/sh: 1: /usr/bin/python3: not found", "apt-get install python3"),
         ("[Errno 28] No space left on device", "disk of lima is full"),
