@@ -12,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from sugar_deploy.bundle.layout import Layout
+from sugar_deploy.bundle.parts import piece
+from sugar_deploy.bundle.proof import prove
+from sugar_deploy.bundle.watch import Unwatched
 from sugar_deploy.bundle.wheels import wheels
+from sugar_deploy.bundle.write import Bundle, write
 from tests.integration.bundle.minimal_root import STICK, Clock, Machine, fetch_venv, machine, publish
+from tests.integration.bundle.real_stick import MIB, formatted, mounted
 from tests.unit.bundle_install.sticks import Key, Stick, make_key, project_tar, snapshot_files, tree
 
 INSTALL = Path(__file__).resolve().parents[3] / "sugar_deploy/bundle/install.sh"
@@ -31,6 +37,13 @@ class School:
 
     def sh(self, *options: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return self.machine.run("sh", f"{STICK}/install.sh", *options, stick=self.stick.root, text=text)
+
+    def bundle(self) -> Bundle:
+        """What the stick holds, for the writer of real sticks."""
+        folder = self.stick.folder
+        pieces = tuple(sorted(piece(path, folder / path, "packages") for path in self.stick.files))
+        texts = [(folder / name).read_text() for name in ("MANIFEST.json", "MANIFEST.json.asc", "key.asc")]
+        return Bundle(pieces, *texts, install=INSTALL.read_text(), readme="Read me\n")
 
     def written(self, path: str) -> Path:
         return self.machine.upper / path
@@ -63,7 +76,8 @@ def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     subprocess.run(["gpgconf", "--homedir", str(key.home), "--kill", "all"], check=True)
 
 
-def test_a_server_comes_up_from_a_stick_and_nothing_else(school: School) -> None:
+def test_a_server_comes_up_from_a_stick_and_nothing_else(school: School, tmp_path: Path) -> None:
+    """From a stick as people have them, as the writer has written it: FAT32 or exFAT."""
     refused = school.sh()
     assert refused.returncode == 2, refused.stderr
     assert school.key.fingerprint in refused.stderr
@@ -71,7 +85,13 @@ def test_a_server_comes_up_from_a_stick_and_nothing_else(school: School) -> None
     assert not school.written("opt/sugar-deploy").exists()
 
     clock = Clock.give(school.machine, BEFORE)
-    done = school.sh("--fingerprint", school.key.fingerprint, "--set-clock")
+    kind = {"bookworm": "fat32", "trixie": "exfat"}[school.machine.suite]
+    image = formatted(kind, tmp_path / "stick.img", 512 * MIB)
+    with mounted(kind, image, tmp_path / "stick") as stick:
+        write(school.bundle(), Layout(stick), Unwatched())
+        assert prove(stick, None, Unwatched()).whole
+        options = ("--fingerprint", school.key.fingerprint, "--set-clock")
+        done = school.machine.run("sh", f"{STICK}/install.sh", *options, stick=stick)
     assert done.returncode == 0, done.stdout + done.stderr
     assert clock.told() == [f"set to {MADE + 1}", "hwclock --systohc --utc"]
     clock.remove()
