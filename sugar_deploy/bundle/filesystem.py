@@ -23,6 +23,8 @@ _DRIVERS = {
     "ntfs": "exfat",
 }
 
+_MOUNTS = Path("/proc/self/mountinfo")
+
 _FORBIDDEN = re.compile(r'[:*?"<>|\\\x00-\x1f\x7f]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _LONGEST_NAME = 255
@@ -59,9 +61,9 @@ class Filesystem:
         total = 0
         entries: dict[str, int] = {"": 0}
         for path, size in sizes:
-            total += self._round(size)
+            total += self.rounded(size)
             self._enter(path, entries)
-        return total + sum(self._round(max(length, 1)) for length in entries.values())
+        return total + sum(self.rounded(max(length, 1)) for length in entries.values())
 
     def _enter(self, path: str, entries: dict[str, int]) -> None:
         parent, _, name = path.rpartition("/")
@@ -78,7 +80,8 @@ class Filesystem:
             return 32 * (2 + -(-len(name) // 15))
         return 8 + len(os.fsencode(name)) + 3
 
-    def _round(self, size: int) -> int:
+    def rounded(self, size: int) -> int:
+        """What a file of this size takes."""
         return -(-size // self.cluster) * self.cluster
 
 
@@ -95,7 +98,7 @@ def _mounted(target: Path, number: int) -> tuple[str, str, str]:
     """Device, mount point and driver of what is mounted at the target or above it; empty texts where nothing says."""
     wanted = f"{os.major(number)}:{os.minor(number)}"
     found = ("", "", "")
-    for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
+    for line in _MOUNTS.read_text(errors="replace").splitlines():
         front, _, back = line.partition(" - ")
         fields, after = front.split(), back.split()
         if len(fields) < 5 or len(after) < 2 or fields[2] != wanted:
@@ -116,9 +119,9 @@ def fitted(found: Filesystem, kind: str | None, capacity: int | None) -> Filesys
     return replace(found, free=min(found.free, capacity - overhead(found, capacity)))
 
 
-# Up to this capacity → this cluster; and the cluster of larger ones.
+# Up to this capacity → this cluster; and the cluster of larger ones. As mkfs.vfat and mkfs.exfat do, and Windows.
 _CLUSTERS: dict[str, tuple[tuple[tuple[int, int], ...], int]] = {
-    "fat32": (((GIB // 4, KIB // 2), (8 * GIB, 4 * KIB), (16 * GIB, 8 * KIB), (32 * GIB, 16 * KIB)), 32 * KIB),
+    "fat32": (((260 * MIB, KIB // 2), (8 * GIB, 4 * KIB), (16 * GIB, 8 * KIB), (32 * GIB, 16 * KIB)), 32 * KIB),
     "exfat": (((GIB // 4, 4 * KIB), (32 * GIB, 32 * KIB)), 128 * KIB),
 }
 
@@ -137,7 +140,9 @@ def overhead(filesystem: Filesystem, capacity: int) -> int:
     if filesystem.kind == "fat32":
         return 2 * 4 * clusters + MIB
     if filesystem.kind == "exfat":
-        return 4 * clusters + clusters // 8 + 2 * MIB
+        # The FAT begins at 1 MiB and the clusters at the next whole one after it; of them, the bitmap, the table of
+        # capital letters and the root take some, and at the end a part of one is left over.
+        return MIB + -(-4 * clusters // MIB) * MIB + filesystem.rounded(clusters // 8) + 4 * filesystem.cluster
     # Inodes, journal, and the twentieth that is kept for root.
     journal = min(max(capacity // 64, 4 * MIB), 128 * MIB)
     return capacity // 64 + journal + capacity // 20 + MIB

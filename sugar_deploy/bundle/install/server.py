@@ -13,6 +13,7 @@ from typing import Any
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
+from sugar_deploy.repository.control import stanzas
 
 _OUR_SOURCE = "# The deployment's own packages, kept by sugar-deploy."
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
@@ -115,6 +116,17 @@ class Server:
         except (OSError, subprocess.CalledProcessError) as error:
             raise DeployError("this machine has no dpkg", "Install Debian 12 or 13 on it first") from error
         return done.stdout.strip()
+
+    def packages(self) -> frozenset[tuple[str, str]]:
+        """Names and versions of the Debian packages that are installed; none where dpkg's record cannot be read."""
+        with contextlib.suppress(OSError, ValueError):
+            status = (self.root / "var/lib/dpkg/status").read_text(encoding="utf-8", errors="replace")
+            return frozenset(
+                (one.get("Package", ""), one.get("Version", ""))
+                for one in stanzas(status)
+                if one.get("Status", "").endswith(" installed")
+            )
+        return frozenset()
 
     def installed(self) -> Installed | None:
         """The last bundle; None before the first, and for a damaged record."""

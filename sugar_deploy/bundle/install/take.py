@@ -6,7 +6,9 @@ once, even over several attempts: what an interrupted one has copied is used aga
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import os
 import shutil
 import stat
@@ -14,15 +16,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sugar_deploy.bundle.install.room import MARGIN_BYTES, WHEELS_UNPACK, Need, require_room, unpacked_bytes
 from sugar_deploy.bundle.install.server import Server, sync
-from sugar_deploy.bundle.install.stick import Full, Unreadable, read, require_whole, sha256
+from sugar_deploy.bundle.install.stick import Unreadable, read, reading, require_whole, sha256
 from sugar_deploy.bundle.layout import PROJECT, REPOSITORY, Layout
 from sugar_deploy.bundle.manifest import BadManifest, Entry, Manifest
 from sugar_deploy.errors import DeployError
 from sugar_deploy.render.carried import CarriedFile, state_of
-
-MARGIN_BYTES = 256 << 20
-"""For package lists, logs, and what the services write meanwhile."""
 
 Report = Callable[[int, int], None]
 """Told how many bytes are proved, of how many."""
@@ -121,20 +121,38 @@ class Taking:
         return not self._whole if _of_repository(entry) else entry.path in self.besides
 
     def _require_space(self) -> None:
-        lacking = sum(
-            entry.size
-            for entry in self.manifest.files
-            if self._copied(entry) and not any(_of_size(path, entry.size) for path in self._places(entry))
-        )
-        # Once for the files themselves, and once for what is unpacked and installed from them.
-        need = 2 * lacking + MARGIN_BYTES
-        free = _free_bytes(self.server.state)
-        if free < need:
-            raise Full(
-                f"this server's disk has {_megabytes(free)} MB free below {self.server.state}, "
-                f"and {_megabytes(need)} MB are needed",
-                "Make room, then run the same command again",
+        copied = [entry for entry in self.manifest.files if self._copied(entry)]
+        new = [entry for entry in copied if not self._before(entry)]
+        lacking = sum(entry.size for entry in new if not _of_size(self.server.incoming / entry.path, entry.size))
+        wheels = sum(entry.size for entry in copied if entry.path.endswith(".whl"))
+        require_room(
+            (
+                Need(self.server.state, lacking, "the files of the stick"),
+                Need(self.server.root / "usr", self._unpacked(new), "what is installed from them"),
+                Need(self.server.tools, WHEELS_UNPACK * wheels, "sugar-deploy itself"),
+                Need(self.server.state, MARGIN_BYTES, "what is written meanwhile"),
             )
+        )
+
+    def _before(self, entry: Entry) -> bool:
+        """Whether a former stick has brought a file, as far as its size tells."""
+        inside = _inside(entry)
+        return _of_repository(entry) and any(_of_size(state / inside, entry.size) for state in self._states)
+
+    def _unpacked(self, new: Iterable[Entry]) -> int:
+        """What is installed from new packages takes; nothing where their index is not what was signed.
+
+        Of that, the proof tells later, and better.
+        """
+        name = f"{REPOSITORY}/dists/{self.server.suite()}/main/binary-{self.server.architecture()}/Packages"
+        signed = next((entry.sha256 for entry in self.manifest.files if entry.path == name), "")
+        with reading(self.layout.root):
+            index = self.layout.file(name).read_bytes() if signed else b""
+        if hashlib.sha256(index).hexdigest() == signed:
+            with contextlib.suppress(ValueError, KeyError):
+                brought = {_inside(entry) for entry in new}
+                return unpacked_bytes(index.decode(errors="replace"), brought, self.server.packages())
+        return 0
 
     def _make_room(self) -> None:
         incoming = self.server.incoming
@@ -227,14 +245,3 @@ def _settle(incoming: Path) -> None:
         ctypes.CDLL(None).syncfs(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _free_bytes(folder: Path) -> int:
-    while not folder.is_dir():
-        folder = folder.parent
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
-
-
-def _megabytes(size: int) -> int:
-    return -(-size // 1_000_000)

@@ -66,8 +66,50 @@ class Machine:
             timeout=400,
         )
 
+    def put(self, path: str, text: str, mode: int = 0o644) -> Path:
+        """Write a file that is there from the next command on."""
+        file = self.upper / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+        return file
+
     def close(self) -> None:
         os.close(self.hold)
+
+
+# Shows a time that stands still until it is set: the real clock is the whole machine's.
+_DATE = """#!/bin/sh
+case "$*" in
+  "-u -s @"*) echo "set to ${3#@}" >>/var/clock; exit ;;
+  *" -d "*) exec /bin/date "$@" ;;
+esac
+now=$(sed -n 's/^set to //p' /var/clock | tail -n 1)
+shift
+exec /bin/date -u -d "@$now" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock of its own for a machine, as `date` and `hwclock` show it; remove() gives the real one back."""
+
+    files: tuple[Path, ...]
+
+    @classmethod
+    def give(cls, machine: Machine, now: int) -> Clock:
+        told = machine.put("var/clock", f"set to {now}\n")
+        date = machine.put("usr/local/sbin/date", _DATE, 0o755)
+        hardware = machine.put("usr/local/sbin/hwclock", '#!/bin/sh\necho "hwclock $*" >>/var/clock\n', 0o755)
+        return cls((told, date, hardware))
+
+    def told(self) -> list[str]:
+        """What it was told since."""
+        return self.files[0].read_text().splitlines()[1:]
+
+    def remove(self) -> None:
+        for file in self.files:
+            file.unlink()
 
 
 def machine(suite: str, top: Path) -> Machine:

@@ -7,15 +7,24 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from sugar_deploy.bundle.layout import Layout
+from sugar_deploy.bundle.parts import piece
+from sugar_deploy.bundle.proof import prove
+from sugar_deploy.bundle.watch import Unwatched
 from sugar_deploy.bundle.wheels import wheels
-from tests.integration.bundle.minimal_root import STICK, Machine, fetch_venv, machine, publish
+from sugar_deploy.bundle.write import Bundle, write
+from tests.integration.bundle.minimal_root import STICK, Clock, Machine, fetch_venv, machine, publish
+from tests.integration.bundle.real_stick import MIB, formatted, mounted
 from tests.unit.bundle_install.sticks import Key, Stick, make_key, project_tar, snapshot_files, tree
 
 INSTALL = Path(__file__).resolve().parents[3] / "sugar_deploy/bundle/install.sh"
+BEFORE = int(datetime(2001, 2, 3, tzinfo=UTC).timestamp())
+MADE = int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp())
 
 
 @dataclass
@@ -28,6 +37,13 @@ class School:
 
     def sh(self, *options: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return self.machine.run("sh", f"{STICK}/install.sh", *options, stick=self.stick.root, text=text)
+
+    def bundle(self) -> Bundle:
+        """What the stick holds, for the writer of real sticks."""
+        folder = self.stick.folder
+        pieces = tuple(sorted(piece(path, folder / path, "packages") for path in self.stick.files))
+        texts = [(folder / name).read_text() for name in ("MANIFEST.json", "MANIFEST.json.asc", "key.asc")]
+        return Bundle(pieces, *texts, install=INSTALL.read_text(), readme="Read me\n")
 
     def written(self, path: str) -> Path:
         return self.machine.upper / path
@@ -60,15 +76,25 @@ def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     subprocess.run(["gpgconf", "--homedir", str(key.home), "--kill", "all"], check=True)
 
 
-def test_a_server_comes_up_from_a_stick_and_nothing_else(school: School) -> None:
+def test_a_server_comes_up_from_a_stick_and_nothing_else(school: School, tmp_path: Path) -> None:
+    """From a stick as people have them, as the writer has written it: FAT32 or exFAT."""
     refused = school.sh()
     assert refused.returncode == 2, refused.stderr
     assert school.key.fingerprint in refused.stderr
     assert "--fingerprint" in refused.stderr
     assert not school.written("opt/sugar-deploy").exists()
 
-    done = school.sh("--fingerprint", school.key.fingerprint)
+    clock = Clock.give(school.machine, BEFORE)
+    kind = {"bookworm": "fat32", "trixie": "exfat"}[school.machine.suite]
+    image = formatted(kind, tmp_path / "stick.img", 512 * MIB)
+    with mounted(kind, image, tmp_path / "stick") as stick:
+        write(school.bundle(), Layout(stick), Unwatched())
+        assert prove(stick, None, Unwatched()).whole
+        options = ("--fingerprint", school.key.fingerprint, "--set-clock")
+        done = school.machine.run("sh", f"{STICK}/install.sh", *options, stick=stick)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert clock.told() == [f"set to {MADE + 1}", "hwclock --systohc --utc"]
+    clock.remove()
     assert school.written("srv/mark").read_text() == "installed 0123456789ab"
     record = json.loads(school.written("var/lib/sugar-deploy/bundle.json").read_text())
     assert (record["deployment"], record["school"], record["serial"]) == ("lima", "san-martin", 1)
@@ -97,13 +123,13 @@ def test_what_was_tampered_with_is_refused_before_it_is_used(school: School) -> 
             lambda data: data.replace(b'"Lima"', b'"Limo"'),
             "is not signed by the key that this server",
         ),
-        (name, lambda data: data[:-1] + b"!", "sugar-deploy cannot be installed"),
+        (name, lambda data: data[:-1] + b"!", f"{name} on the stick is damaged or was tampered with"),
     ):
         file = school.stick.folder / path
         whole = file.read_bytes()
         # Even where the tool is there already: as at a first installation.
         shutil.rmtree(school.written("opt/sugar-deploy"), ignore_errors=True)
-        before = tree(school.written("var/lib/sugar-deploy"))
+        before = tree(school.machine.upper)
         file.write_bytes(change(whole))
         try:
             refused = school.sh("--yes")
@@ -111,7 +137,7 @@ def test_what_was_tampered_with_is_refused_before_it_is_used(school: School) -> 
             file.write_bytes(whole)
         assert refused.returncode == 1, refused.stdout + refused.stderr
         assert message in refused.stderr
-        assert tree(school.written("var/lib/sugar-deploy")) == before
+        assert tree(school.machine.upper) == before
 
 
 @pytest.mark.parametrize(
@@ -173,6 +199,33 @@ def test_a_half_copied_stick_and_an_unknown_option_are_told(school: School) -> N
     unknown = school.sh("--yes", "--nonsense")
     assert unknown.returncode == 2
     assert "--nonsense" in unknown.stderr
+
+
+def test_a_wrong_stick_with_another_tool_changes_nothing_at_all(school: School) -> None:
+    """Neither its tool nor anything else of it is there afterwards, whatever was asked."""
+    assert school.sh("--fingerprint", school.key.fingerprint).returncode == 0
+    stick, foreign = school.stick, make_key(school.machine.top / "f", "foreign")
+    lock = next(path for path in stick.files if path.endswith("-amd64.txt"))
+    plain, rotten = dict(stick.files), stick.folder / "repository/snapshot"
+    before = tree(school.machine.upper)
+    try:
+        stick.files[lock] = plain[lock] + b"# Another tool.\n"
+        for fields, keys, told in (
+            ({"deployment": "quito"}, (foreign,), "is of the deployment quito, and this server belongs to lima"),
+            ({}, (foreign,), "signed by another key"),
+            ({}, (school.key,), "repository/snapshot on the stick is damaged or was tampered with"),
+        ):
+            stick.fields, stick.keys = stick.fields | fields, keys
+            stick.write()
+            rotten.write_bytes(b"0123456789aB\n")
+            refused = school.sh("--yes")
+            stick.fields.pop("deployment", None)
+            assert refused.returncode == 1, refused.stdout + refused.stderr
+            assert told in refused.stderr
+            assert tree(school.machine.upper) == before
+    finally:
+        stick.files, stick.keys = plain, (school.key,)
+        stick.write()
 
 
 def test_a_newer_tool_on_the_stick_takes_over_and_the_former_one_stays(school: School) -> None:

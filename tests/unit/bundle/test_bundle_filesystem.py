@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from sugar_deploy.bundle import filesystem as module
 from sugar_deploy.bundle.filesystem import (
     GIB,
     KIB,
     MIB,
     Filesystem,
     cluster_of,
+    detect,
     fitted,
     refuse_names,
     size_in_bytes,
@@ -133,3 +138,47 @@ def test_another_filesystem_than_the_one_found_has_its_own_clusters() -> None:
     found = fitted(Filesystem("ext4", 4 * KIB, 100 * GIB, free_files=10), "fat32", 16 * 10**9)
     assert (found.kind, found.cluster, found.free_files) == ("fat32", 8 * KIB, None)
     assert 15.9 * 10**9 < found.free < 16 * 10**9
+
+
+# Lines as Linux shows sticks, with the folder and the number of the device put in.
+MOUNTS = """\
+22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+90 22 {number} / {parent} rw,nosuid,nodev,relatime shared:50 - {driver} {device} {options}
+"""
+
+
+@pytest.mark.parametrize(
+    ("driver", "device", "options", "kind"),
+    [
+        (
+            "vfat",
+            "/dev/sdb1",
+            "rw,fmask=0022,dmask=0022,codepage=437,iocharset=ascii,shortname=mixed,utf8,errors=remount-ro",
+            "fat32",
+        ),
+        ("msdos", "/dev/sdb1", "rw,fmask=0022,dmask=0022,codepage=437,errors=remount-ro", "fat32"),
+        ("exfat", "/dev/sdb1", "rw,fmask=0022,dmask=0022,iocharset=utf8,errors=remount-ro", "exfat"),
+        ("fuseblk", "/dev/sdb1", "rw,user_id=0,group_id=0,default_permissions,allow_other,blksize=4096", "exfat"),
+        ("ntfs3", "/dev/sdb1", "rw,uid=0,gid=0,iocharset=utf8", "exfat"),
+        ("btrfs", "/dev/sdb1", "rw,space_cache=v2,subvolid=5,subvol=/", "ext4"),
+    ],
+)
+def test_the_filesystem_of_a_stick_is_known_by_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, device: str, options: str, kind: str
+) -> None:
+    target = tmp_path / "KINGSTON USB" / "folder"
+    target.mkdir(parents=True)
+    device_number = target.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        MOUNTS.format(
+            number=f"{os.major(device_number)}:{os.minor(device_number)}",
+            parent=str(target.parent).replace(" ", "\\040"),
+            driver=driver,
+            device=device,
+            options=options,
+        )
+    )
+    monkeypatch.setattr(module, "_MOUNTS", mounts)
+    found = detect(target)
+    assert (found.kind, found.device, found.mount) == (kind, "/dev/sdb1", str(target.parent))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sugar_deploy.bundle.install import run, take
+from sugar_deploy.bundle.install import room, run
 from sugar_deploy.bundle.install import stick as stick_module
 from sugar_deploy.bundle.install.run import Wish
 from sugar_deploy.bundle.install.server import Server
@@ -196,11 +196,83 @@ def test_a_bad_block(make_stick: MakeStick, installed: Server, monkeypatch: pyte
     assert not installed.record.with_name("project").exists()
 
 
+INDEX = """\
+Package: prosody
+Version: 1
+Installed-Size: 4000
+Filename: pool/main/prosody_1.deb
+
+Package: chrony
+Version: 1
+Installed-Size: 700000
+Filename: pool/main/chrony_1.deb
+
+Package: python3
+Version: 3.11
+Installed-Size: 500000
+Filename: pool/main/python3_3.11.deb
+
+Package: pypy
+Version: 3.11
+Installed-Size: 6000
+Filename: pool/main/pypy_3.11.deb
+"""
+STATUS = """\
+Package: python3
+Status: install ok installed
+Version: 3.11
+
+Package: prosody
+Status: install ok installed
+Version: 0.9
+
+Package: pypy
+Status: deinstall ok config-files
+Version: 3.11
+"""
+
+
 def test_a_full_disk_is_seen_before_anything_is_copied(
     make_stick: MakeStick, installed: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(take, "_free_bytes", lambda _folder: take.MARGIN_BYTES + 30_000)
-    refused(installed, make_stick(serial=4).write(), r"269 MB free below .*, and 2\d\d MB are needed.*Make room")
+    """What is unpacked counts as Debian's index says; not what is installed, nor what number 3 has brought."""
+    stick = make_stick(serial=4)
+    pool, index = "repository/pool/main", "repository/dists/bookworm/main/binary-amd64/Packages"
+    stick.files |= {f"{pool}/python3_3.11.deb": b"p", f"{pool}/pypy_3.11.deb": b"p", index: INDEX.encode()}
+    stick.write()
+    (installed.root / "var/lib/dpkg").mkdir()
+    (installed.root / "var/lib/dpkg/status").write_text(STATUS)
+    new = (path for path in stick.files if path.startswith("repository/") and "chrony" not in path)
+    need = sum(len(stick.files[path]) for path in new) + len(stick.files["project.tar"])
+    need += (4000 + 6000) * 1024 + 256 * 2**20
+    need += len(stick.files["wheels/bookworm-amd64.txt"])
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: need - 1000)
+    told = (
+        r"279 MB free .*sugar-deploy, and 279 MB are needed: 1 for the files of the stick, 11 for what is installed"
+    )
+    refused(installed, stick, told)
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: need)
+    attempt(installed, stick)
+
+
+def test_an_index_that_is_not_what_was_signed_is_told_as_damage(make_stick: MakeStick, installed: Server) -> None:
+    index = "repository/dists/bookworm/main/binary-amd64/Packages"
+    stick = make_stick(serial=4)
+    stick.files[index] = INDEX.encode()
+    stick.write()
+    (stick.folder / index).write_text(INDEX.replace("4000", "9" * 4))
+    refused(installed, stick, f"{index} on the stick is damaged")
+
+
+def test_each_disk_has_its_own_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc = Path("/proc")
+    monkeypatch.setattr(room, "free_bytes", lambda folder: 10_000_000 if folder == proc else 20_000_000)
+    disk = room.Need(tmp_path / "not/yet", 20_000_000, "the files of the stick")
+    room.require_room((disk, room.Need(proc, 10_000_000, "what is installed")))
+    with pytest.raises(stick_module.Full, match="10 MB free below /proc, and 11 MB are needed: 11 for what is inst"):
+        room.require_room((disk, room.Need(proc, 10_000_001, "what is installed")))
+    with pytest.raises(stick_module.Full, match=r"20 MB free .*not/yet, and 21 MB are needed"):
+        room.require_room((disk, room.Need(tmp_path, 1, "more")))
 
 
 def test_a_disk_that_fills_up_meanwhile(
