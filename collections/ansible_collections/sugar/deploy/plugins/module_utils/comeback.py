@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible_collections.sugar.deploy.plugins.module_utils import record
 from ansible_collections.sugar.deploy.plugins.module_utils.apt import DPKG_KEEPS
 from ansible_collections.sugar.deploy.plugins.module_utils.files import write
-from ansible_collections.sugar.deploy.plugins.module_utils.restore import PIN, RETURNING
+from ansible_collections.sugar.deploy.plugins.module_utils.restore import PIN
 from ansible_collections.sugar.deploy.plugins.module_utils.unit import Health, Unit, prove
 
 PERMITTED = ("--allow-downgrades", "--allow-change-held-packages", "-o", "APT::Get::AutomaticRemove=false")
@@ -25,8 +25,7 @@ class Comeback:
 
     def carry_out(self):
         """Bring everything back; returns what could not be."""
-        self.content["status"] = RETURNING
-        self.point.write(self.content)
+        self.point.begin_return(self.content)
         # Nothing of the new state may touch the data any more, not even from a package's scripts.
         units = [unit for unit in map(Unit, self.content["units"]) if unit.exists()]
         self._still(units)
@@ -34,8 +33,13 @@ class Comeback:
         complaint = self._packages()
         if complaint is not None:
             self.left.append(complaint)
-        self.point.put_back(self.content)
-        self._start(units)
+        try:
+            stays = self.point.put_back(self.content)
+        finally:
+            # Every path is whole at any time: a school is not left without its services for want of room.
+            self._start(units)
+        if stays:
+            self.left.append(f"what was there meanwhile stays in {', '.join(stays)}")
         record.forget_journal(self.point.base)
         self.previous.proved()
         self.point.remove()

@@ -4,6 +4,7 @@
     restore-point/point.json   what was installed, what ran, what was copied
     restore-point/debs/        the packages in their former versions
     restore-point/data/        settings and data, under their full paths
+    restore-point/reserve      room on the disk that the way back may need
 
 It is made in a folder of another name, and gets this one when it is complete and on the disk; so a restore point is
 whole or there is none. While there is one, the upgrade is unproved.
@@ -15,26 +16,26 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 
 from ansible_collections.sugar.deploy.plugins.module_utils.carried import (
     link_or_copy,
-    megabytes,
     sha256,
     sync_filesystem,
     sync_folder,
 )
+from ansible_collections.sugar.deploy.plugins.module_utils.exchange import Exchange, copy
 from ansible_collections.sugar.deploy.plugins.module_utils.files import write
+from ansible_collections.sugar.deploy.plugins.module_utils.room import (
+    RestoreError,
+    give_back,
+    need_bytes,
+    no_space,
+    reserve,
+)
 from ansible_collections.sugar.deploy.plugins.module_utils.unit import Unit
 
 PIN = "/etc/apt/preferences.d/sugar-deploy-rolled-back"
-MARGIN_BYTES = 64 << 20
 MADE, RETURNING = "made", "returning"
-COPY = ("cp", "--archive", "--reflink=auto", "--")
-
-
-class RestoreError(Exception):
-    """The restore point cannot be made or used; the message says why."""
 
 
 class Point:
@@ -73,28 +74,27 @@ class Point:
                 kept = [path for path in paths if copy(path, os.path.join(self.draft, "data") + path)]
             named = {name: os.path.basename(place) for name, place in debs.items()}
             self.write({**content, "status": MADE, "paths": paths, "kept": kept, "debs": named}, self.draft)
+            reserve(self.draft)
             sync_filesystem(self.draft)
             os.rename(self.draft, self.folder)
         except OSError as error:
             shutil.rmtree(self.draft, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise RestoreError(no_space(self.base, need_bytes(debs, paths))) from None
+                raise RestoreError(no_space(self.base, need_bytes(self.base, debs, paths)[self.base])) from None
             raise RestoreError(f"the restore point cannot be written: {error}") from None
         sync_folder(self.base)
 
+    def begin_return(self, content):
+        """Mark it: from here on the way leads back, and what is moved aside is of this way alone."""
+        give_back(self.folder)
+        if content["status"] != RETURNING:
+            shutil.rmtree(self.aside, ignore_errors=True)
+            content["status"] = RETURNING
+            self.write(content)
+
     def put_back(self, content):
-        """Bring settings and data back; what is there now is moved aside, not removed."""
-        shutil.rmtree(self.aside, ignore_errors=True)
-        for path in content["paths"]:
-            if os.path.lexists(path):
-                target = self.aside + path
-                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-                shutil.move(path, target)
-            if path in content["kept"]:
-                copy(os.path.join(self.folder, "data") + path, path)
-        if os.path.isdir(self.aside):
-            os.chmod(self.aside, 0o700)
-        os.sync()
+        """Bring settings and data back; what is there now is moved aside. Returns what could not be moved there."""
+        return Exchange(os.path.join(self.folder, "data"), self.aside, content, self.write).carry_out()
 
     def deb(self, content, name):
         """Where a package's former version lies; None where it could not be had."""
@@ -122,55 +122,6 @@ class stopped:  # noqa: N801 (read as a statement: with stopped(units))
     def __exit__(self, *_error):
         for unit in self.units:
             unit.act("start")
-
-
-def copy(source, target):
-    """Copy a file or folder with its owners, modes and times; returns whether it was there."""
-    if not os.path.lexists(source):
-        return False
-    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-    if os.path.lexists(target):
-        (shutil.rmtree if os.path.isdir(target) and not os.path.islink(target) else os.unlink)(target)
-    done = subprocess.run([*COPY, source, target], capture_output=True, check=False, env=dict(os.environ, LC_ALL="C"))
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        number = errno.ENOSPC if "No space left" in said else errno.EIO
-        raise OSError(number, said.splitlines()[-1] if said else "cannot be copied", source)
-    return True
-
-
-def need_bytes(debs, paths):
-    """What a restore point takes at most."""
-    return sum(map(_size, paths)) + sum(os.path.getsize(place) for place in debs.values())
-
-
-def _size(path):
-    if not os.path.isdir(path) or os.path.islink(path):
-        return os.lstat(path).st_size if os.path.lexists(path) else 0
-    # Small files take whole blocks.
-    return sum(
-        os.lstat(os.path.join(folder, name)).st_size + 4096
-        for folder, names, files in os.walk(path)
-        for name in names + files
-    )
-
-
-def no_space(folder, need):
-    """The complaint."""
-    found = os.statvfs(folder)
-    free = found.f_bavail * found.f_frsize
-    return (
-        f"there is not enough free space in {folder} for a restore point: {megabytes(need)} MB are needed and "
-        f"{megabytes(free)} MB are free"
-    )
-
-
-def require_space(folder, debs, paths):
-    """Raise RestoreError before anything is stopped or copied."""
-    need = need_bytes(debs, paths)
-    found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < need + MARGIN_BYTES:
-        raise RestoreError(no_space(folder, need + MARGIN_BYTES))
 
 
 def whole(path, digest):

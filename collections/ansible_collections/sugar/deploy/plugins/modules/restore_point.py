@@ -10,9 +10,9 @@ module: restore_point
 short_description: Keeps what a server was before an upgrade, until the upgrade is proved
 description:
   - C(made) records the installed versions, keeps the packages of those that are about to change, and copies settings
-    and data while their services are stopped for a moment. Room on the disk is made sure of first. A restore point
-    that is there already is kept as it is, because what runs since then is unproved. On a server that was never
-    deployed to the end there is nothing to come back to, and none is made.
+    and data while their services are stopped for a moment. Room on the disk is made sure of first, for the way back
+    too. A restore point that is there already is kept as it is, because what runs since then is unproved. On a server
+    that was never deployed to the end there is nothing to come back to, and none is made.
   - C(returned) brings back repository, packages, settings, data and services, and says so in C(message). What is
     there meanwhile, data above all, is moved to C(/var/lib/sugar-deploy/rolled-back).
   - C(dropped) is the end of a good run. It forgets the restore point and every state of the carried repository but
@@ -106,8 +106,8 @@ from ansible_collections.sugar.deploy.plugins.module_utils.restore import (
     RETURNING,
     Point,
     RestoreError,
-    require_space,
 )
+from ansible_collections.sugar.deploy.plugins.module_utils.room import require_space
 
 
 class Keeper:
@@ -266,7 +266,9 @@ def main():
     except RestoreError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     except (ConfigError, OSError) as error:
-        module.fail_json(msg=f"the restore point: {error}. Look at that file system.")
+        module.fail_json(
+            msg=f"the restore point: {error}. Look at that file system, then apply again: it goes on from there."
+        )
     module.exit_json(**result)
 
 
