@@ -8,7 +8,8 @@ import re
 REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"rolled back to .*, but not wholly:",
-        "Look at {school} before anything else; what was there meanwhile is in /var/lib/sugar-deploy/rolled-back",
+        "Look at {school} before anything else, then apply again; what was there meanwhile is in "
+        "/var/lib/sugar-deploy/rolled-back",
     ),
     (
         r"rolled back to ",

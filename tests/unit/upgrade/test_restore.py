@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from ansible_collections.sugar.deploy.plugins.module_utils import record, restore
+from ansible_collections.sugar.deploy.plugins.module_utils import record, restore, room
 from ansible_collections.sugar.deploy.plugins.module_utils.comeback import rolled_back
 from ansible_collections.sugar.deploy.plugins.module_utils.former import cached, keep
 from ansible_collections.sugar.deploy.plugins.module_utils.restore import Point, RestoreError
@@ -81,9 +81,9 @@ def test_without_room_nothing_is_left_of_it(server, monkeypatch):
 
 
 def test_room_is_asked_for_before_a_service_is_stopped(server, monkeypatch):
-    monkeypatch.setattr(restore, "MARGIN_BYTES", 1 << 60)
+    monkeypatch.setattr(room, "MARGIN_BYTES", 1 << 60)
     with pytest.raises(RestoreError, match="are free"):
-        restore.require_space(str(server / "base"), {}, [str(server / "data")])
+        room.require_space(str(server / "base"), {}, [str(server / "data")])
 
 
 def test_one_that_was_cut_off_while_it_was_made_is_none(server):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible_collections.sugar.deploy.plugins.module_utils import record
 from ansible_collections.sugar.deploy.plugins.module_utils.apt import DPKG_KEEPS
 from ansible_collections.sugar.deploy.plugins.module_utils.files import write
-from ansible_collections.sugar.deploy.plugins.module_utils.restore import PIN, RETURNING
+from ansible_collections.sugar.deploy.plugins.module_utils.restore import PIN
 from ansible_collections.sugar.deploy.plugins.module_utils.unit import Health, Unit, prove
 
 PERMITTED = ("--allow-downgrades", "--allow-change-held-packages", "-o", "APT::Get::AutomaticRemove=false")
@@ -22,24 +22,38 @@ class Comeback:
         self.apt, self.point, self.previous, self.source, self.carried = apt, point, previous, source, carried
         self.content = point.read()
         self.left = []
+        self.unfinished = False
 
     def carry_out(self):
-        """Bring everything back; returns what could not be."""
-        self.content["status"] = RETURNING
-        self.point.write(self.content)
+        """Bring everything back; returns what could not be. The restore point goes when there is no use for it."""
+        self.point.begin_return(self.content)
         # Nothing of the new state may touch the data any more, not even from a package's scripts.
         units = [unit for unit in map(Unit, self.content["units"]) if unit.exists()]
         self._still(units)
-        self._repository()
-        complaint = self._packages()
-        if complaint is not None:
-            self.left.append(complaint)
-        self.point.put_back(self.content)
-        self._start(units)
+        try:
+            self._repository()
+            if self._packages():
+                self._data()
+            else:
+                # Programs of the new state would spoil them once more.
+                self.left.append("settings and data wait in the restore point until they are")
+        finally:
+            # Every path is whole at any time: a school is not left without its services for want of room.
+            self._start(units)
         record.forget_journal(self.point.base)
-        self.previous.proved()
-        self.point.remove()
+        if not self.unfinished:
+            self.previous.proved()
+            self.point.remove()
         return self.left
+
+    def _fail(self, complaint):
+        """Something that another go may bring back."""
+        self.left.append(complaint)
+        self.unfinished = True
+
+    def _data(self):
+        if stays := self.point.put_back(self.content):
+            self.left.append(f"what was there meanwhile stays in {', '.join(stays)}")
 
     def _still(self, units):
         for unit in units:
@@ -66,13 +80,13 @@ class Comeback:
         return next((version for key, version in sorted(versions.items()) if key.split(":")[0] == name), None)
 
     def _packages(self):
-        """The former versions, and nothing that was not there; returns a complaint, or None."""
+        """The former versions, and nothing that was not there; returns whether all that are to be had are back."""
         self.apt.configure()
         back, gone, lost = self._differing()
         if lost:
-            self.left.append(f"{', '.join(lost)} stay as they are: their former versions are not on this server")
+            self._fail(f"{', '.join(lost)} stay as they are: their former versions are not on this server")
         if not back and not gone:
-            return None
+            return True
         words = ["install", *PERMITTED, "--", *back.values(), *(f"{name}-" for name in gone)]
         complaint = self.apt.act(words)
         if complaint is not None and back:
@@ -83,7 +97,10 @@ class Comeback:
             complaint = self.apt.act(words)
         if automatic := [name for name in back if name not in set(self.content["by_hand"])]:
             self.apt.run(["apt-mark", "auto", *automatic])
-        return f"the packages are not all back: {complaint}" if complaint is not None else None
+        back, gone, _lost = self._differing() if complaint is not None else ({}, [], [])
+        if back or gone:
+            self._fail(f"the packages are not all back ({', '.join([*back, *gone])}): {complaint}")
+        return not back and not gone
 
     def _differing(self):
         """Former versions to install, as files by name; packages to remove; names whose files are missing."""
@@ -113,15 +130,16 @@ class Comeback:
         for unit in running:
             wrong = prove(unit, Health(steady_seconds=2.0 if unit.name.endswith(".service") else 0.0))
             if wrong is not None:
-                self.left.append(f"{unit.name} does not come up with them either: {wrong}")
+                self._fail(f"{unit.name} does not come up with them either: {wrong}")
 
 
-def rolled_back(snapshot, left):
+def rolled_back(snapshot, left, unfinished=False):
     """What happened, in a sentence or two."""
     name = f"snapshot {snapshot}" if snapshot else "the packages from before"
     if not left:
         return f"rolled back to {name}: packages, settings and data are as they were, and the services run."
-    return f"rolled back to {name}, but not wholly: {'; '.join(left)}."
+    again = " The restore point is kept, and the next apply tries again." if unfinished else ""
+    return f"rolled back to {name}, but not wholly: {'; '.join(left)}.{again}"
 
 
 def at_work(units):

@@ -3,7 +3,8 @@
 
     restore-point/point.json   what was installed, what ran, what was copied
     restore-point/debs/        the packages in their former versions
-    restore-point/data/        settings and data, under their full paths
+    restore-point/data/        settings and data, under their full paths; data-anew/ if a way back has used that up
+    restore-point/reserve      room on the disk that the way back may need
 
 It is made in a folder of another name, and gets this one when it is complete and on the disk; so a restore point is
 whole or there is none. While there is one, the upgrade is unproved.
@@ -11,30 +12,32 @@ whole or there is none. While there is one, the upgrade is unproved.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
-import subprocess
 
 from ansible_collections.sugar.deploy.plugins.module_utils.carried import (
     link_or_copy,
-    megabytes,
     sha256,
     sync_filesystem,
     sync_folder,
 )
+from ansible_collections.sugar.deploy.plugins.module_utils.exchange import Exchange, copy
 from ansible_collections.sugar.deploy.plugins.module_utils.files import write
+from ansible_collections.sugar.deploy.plugins.module_utils.room import (
+    RestoreError,
+    give_back,
+    need_bytes,
+    no_space,
+    reserve,
+)
 from ansible_collections.sugar.deploy.plugins.module_utils.unit import Unit
 
 PIN = "/etc/apt/preferences.d/sugar-deploy-rolled-back"
-MARGIN_BYTES = 64 << 20
+DATA = "data"
 MADE, RETURNING = "made", "returning"
-COPY = ("cp", "--archive", "--reflink=auto", "--")
-
-
-class RestoreError(Exception):
-    """The restore point cannot be made or used; the message says why."""
 
 
 class Point:
@@ -64,37 +67,64 @@ class Point:
     def make(self, content, debs, paths, units):
         """Make it: DEBS are places of packages by name, PATHS are copied while UNITS are stopped."""
         shutil.rmtree(self.draft, ignore_errors=True)
-        try:
+        with self._writing(self.draft, debs, paths):
             os.makedirs(os.path.join(self.draft, "debs"), mode=0o700)
             os.chmod(self.draft, 0o700)
-            for place in debs.values():
-                link_or_copy(place, os.path.join(self.draft, "debs", os.path.basename(place)))
-            with stopped(units):
-                kept = [path for path in paths if copy(path, os.path.join(self.draft, "data") + path)]
-            named = {name: os.path.basename(place) for name, place in debs.items()}
+            named = _take(debs, self.draft)
+            kept = _copied(paths, os.path.join(self.draft, DATA), units)
             self.write({**content, "status": MADE, "paths": paths, "kept": kept, "debs": named}, self.draft)
+            reserve(self.draft)
             sync_filesystem(self.draft)
             os.rename(self.draft, self.folder)
-        except OSError as error:
-            shutil.rmtree(self.draft, ignore_errors=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise RestoreError(no_space(self.base, need_bytes(debs, paths))) from None
-            raise RestoreError(f"the restore point cannot be written: {error}") from None
         sync_folder(self.base)
 
+    def renew(self, content, debs, paths, units):
+        """Fit it for another upgrade, after a way back that could not bring back everything: with these packages too.
+
+        Data that were brought back from it are copied once more, as they are now. Those that were not, it still has.
+        """
+        used = content.get("data", DATA)
+        anew = "data-anew" if used == DATA else DATA
+        draft = os.path.join(self.folder, anew)
+        shutil.rmtree(draft, ignore_errors=True)
+        with self._writing(draft, debs, paths):
+            content = {**content, "debs": {**content["debs"], **_take(debs, self.folder)}}
+            if self.is_used_up(content):
+                kept = _copied(paths, draft, units)
+                content.update(status=MADE, data=anew, paths=paths, kept=kept, back=[], copied=[])
+            reserve(self.folder)
+            sync_filesystem(self.folder)
+            self.write(content)
+        if content.get("data", DATA) != used:
+            shutil.rmtree(os.path.join(self.folder, used), ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _writing(self, draft, debs, paths):
+        try:
+            yield
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            give_back(self.folder)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RestoreError(no_space(self.base, need_bytes(self.base, debs, paths)[self.base])) from None
+            raise RestoreError(f"the restore point cannot be written: {error}") from None
+
+    def is_used_up(self, content):
+        """Whether its settings and data have been brought back, so that it has them no longer."""
+        return set(content["paths"]) <= set(content.get("back", ()))
+
+    def begin_return(self, content):
+        """Mark it: from here on the way leads back, and what is moved aside is of this way alone."""
+        give_back(self.folder)
+        if content["status"] != RETURNING:
+            shutil.rmtree(self.aside, ignore_errors=True)
+            content["status"] = RETURNING
+            self.write(content)
+
     def put_back(self, content):
-        """Bring settings and data back; what is there now is moved aside, not removed."""
-        shutil.rmtree(self.aside, ignore_errors=True)
-        for path in content["paths"]:
-            if os.path.lexists(path):
-                target = self.aside + path
-                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-                shutil.move(path, target)
-            if path in content["kept"]:
-                copy(os.path.join(self.folder, "data") + path, path)
-        if os.path.isdir(self.aside):
-            os.chmod(self.aside, 0o700)
-        os.sync()
+        """Bring settings and data back; what is there now is moved aside. Returns what could not be moved there."""
+        data = os.path.join(self.folder, content.get("data", DATA))
+        return Exchange(data, self.aside, content, self.write).carry_out()
 
     def deb(self, content, name):
         """Where a package's former version lies; None where it could not be had."""
@@ -107,6 +137,21 @@ class Point:
             shutil.rmtree(self.draft, ignore_errors=True)
             os.rename(self.folder, self.draft)
         shutil.rmtree(self.draft, ignore_errors=True)
+
+
+def _take(debs, folder):
+    """Have the packages in the folder's debs/; returns their files' names by package."""
+    for place in debs.values():
+        target = os.path.join(folder, "debs", os.path.basename(place))
+        if not os.path.exists(target):
+            link_or_copy(place, target)
+    return {name: os.path.basename(place) for name, place in debs.items()}
+
+
+def _copied(paths, folder, units):
+    """Copy what there is of the paths while the units are stopped; returns what there was."""
+    with stopped(units):
+        return [path for path in paths if copy(path, folder + path)]
 
 
 class stopped:  # noqa: N801 (read as a statement: with stopped(units))
@@ -122,55 +167,6 @@ class stopped:  # noqa: N801 (read as a statement: with stopped(units))
     def __exit__(self, *_error):
         for unit in self.units:
             unit.act("start")
-
-
-def copy(source, target):
-    """Copy a file or folder with its owners, modes and times; returns whether it was there."""
-    if not os.path.lexists(source):
-        return False
-    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-    if os.path.lexists(target):
-        (shutil.rmtree if os.path.isdir(target) and not os.path.islink(target) else os.unlink)(target)
-    done = subprocess.run([*COPY, source, target], capture_output=True, check=False, env=dict(os.environ, LC_ALL="C"))
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        number = errno.ENOSPC if "No space left" in said else errno.EIO
-        raise OSError(number, said.splitlines()[-1] if said else "cannot be copied", source)
-    return True
-
-
-def need_bytes(debs, paths):
-    """What a restore point takes at most."""
-    return sum(map(_size, paths)) + sum(os.path.getsize(place) for place in debs.values())
-
-
-def _size(path):
-    if not os.path.isdir(path) or os.path.islink(path):
-        return os.lstat(path).st_size if os.path.lexists(path) else 0
-    # Small files take whole blocks.
-    return sum(
-        os.lstat(os.path.join(folder, name)).st_size + 4096
-        for folder, names, files in os.walk(path)
-        for name in names + files
-    )
-
-
-def no_space(folder, need):
-    """The complaint."""
-    found = os.statvfs(folder)
-    free = found.f_bavail * found.f_frsize
-    return (
-        f"there is not enough free space in {folder} for a restore point: {megabytes(need)} MB are needed and "
-        f"{megabytes(free)} MB are free"
-    )
-
-
-def require_space(folder, debs, paths):
-    """Raise RestoreError before anything is stopped or copied."""
-    need = need_bytes(debs, paths)
-    found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < need + MARGIN_BYTES:
-        raise RestoreError(no_space(folder, need + MARGIN_BYTES))
 
 
 def whole(path, digest):

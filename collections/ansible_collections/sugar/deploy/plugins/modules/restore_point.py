@@ -10,11 +10,12 @@ module: restore_point
 short_description: Keeps what a server was before an upgrade, until the upgrade is proved
 description:
   - C(made) records the installed versions, keeps the packages of those that are about to change, and copies settings
-    and data while their services are stopped for a moment. Room on the disk is made sure of first. A restore point
-    that is there already is kept as it is, because what runs since then is unproved. On a server that was never
-    deployed to the end there is nothing to come back to, and none is made.
+    and data while their services are stopped for a moment. Room on the disk is made sure of first, for the way back
+    too. A restore point that is there already is kept as it is, because what runs since then is unproved. On a server
+    that was never deployed to the end there is nothing to come back to, and none is made.
   - C(returned) brings back repository, packages, settings, data and services, and says so in C(message). What is
-    there meanwhile, data above all, is moved to C(/var/lib/sugar-deploy/rolled-back).
+    there meanwhile, data above all, is moved to C(/var/lib/sugar-deploy/rolled-back). A restore point is kept as long
+    as packages are not back or a service does not come up with them, and the next run tries again.
   - C(dropped) is the end of a good run. It forgets the restore point and every state of the carried repository but
     the one in use, and records what is installed now as proved.
 options:
@@ -91,6 +92,7 @@ snapshot:
   type: str
 """
 
+import contextlib
 import os
 import time
 
@@ -106,8 +108,8 @@ from ansible_collections.sugar.deploy.plugins.module_utils.restore import (
     RETURNING,
     Point,
     RestoreError,
-    require_space,
 )
+from ansible_collections.sugar.deploy.plugins.module_utils.room import require_space
 
 
 class Keeper:
@@ -131,8 +133,13 @@ class Keeper:
 
     def made(self):
         """Make it, if something is to change and there is something to come back to."""
-        wanted = self.point.read() is None and self.want["changes"] and record.is_in_service(self.folder)
-        if not wanted:
+        content = self.point.read()
+        if content is not None:
+            # One that a way back could not do without has to fit this upgrade.
+            if content["status"] == RETURNING and self.want["changes"] and not self.module.check_mode:
+                self._renew(content)
+            return self.read()
+        if not self.want["changes"] or not record.is_in_service(self.folder):
             return self.read()
         if not self.module.check_mode:
             self._make()
@@ -142,13 +149,7 @@ class Keeper:
     def _make(self):
         installed = {f"{name}:{arch}": version for (name, arch), version in self.apt.installed().items()}
         paths = sorted(set(self.want["paths"]))
-        with Former(self.apt, self.states.all(), self.kept) as former:
-            found = {
-                name.split(":")[0]: former.find(name.split(":")[0], old)
-                for name, old, _new in self.want["changes"]
-                if old
-            }
-            debs = {name: place for name, place in found.items() if place}
+        with self._former(self.want["changes"]) as debs:
             require_space(self.folder, debs, paths)
             content = {
                 "format": 1,
@@ -161,6 +162,24 @@ class Keeper:
                 "running": at_work(self.want["units"]),
             }
             self.point.make(content, debs, paths, self.want["units"])
+
+    def _renew(self, content):
+        units, changes = self.want["units"], self.want["changes"]
+        paths = sorted(set(self.want["paths"]))
+        running = sorted({*content["running"], *at_work(units)})
+        # A package that has not come back is none to come back to.
+        was = {key.split(":")[0]: version for key, version in content["installed"].items()}
+        with self._former([each for each in changes if was.get(each[0].split(":")[0]) == each[1]]) as debs:
+            require_space(self.folder, debs, paths if self.point.is_used_up(content) else [])
+            content = {**content, "units": units, "running": running, "changes": content["changes"] + changes}
+            self.point.renew(content, debs, paths, units)
+
+    @contextlib.contextmanager
+    def _former(self, changes):
+        """The packages that these changes replace, as files by name."""
+        with Former(self.apt, self.states.all(), self.kept) as former:
+            found = {name.split(":")[0]: former.find(name.split(":")[0], old) for name, old, _new in changes if old}
+            yield {name: place for name, place in found.items() if place}
 
     def _former_snapshot(self):
         """The snapshot that the server has been proved with: of the state that an unproved one has replaced."""
@@ -176,14 +195,18 @@ class Keeper:
             return nothing
         if content is None:
             return {**nothing, "changed": self._repository_returned()}
-        left = []
+        left, unfinished = [], False
         if not self.module.check_mode:
             failed = self.states.in_use()
-            left = Comeback(self.apt, self.point, self.previous, self.source, not self.want["uri"]).carry_out()
+            comeback = Comeback(self.apt, self.point, self.previous, self.source, not self.want["uri"])
+            left, unfinished = comeback.carry_out(), comeback.unfinished
             # The state that failed is kept for the next try, those of earlier tries are not.
             self.states.remove_others({self.states.in_use(), failed})
-        message = rolled_back(content["snapshot"], left)
-        return {"changed": True, "exists": False, "message": message, "snapshot": content["snapshot"]}
+        message = rolled_back(content["snapshot"], left, unfinished)
+        if unfinished and self.want["only_unfinished"]:
+            # The run goes on: with another snapshot the upgrade may well succeed.
+            self.module.warn(message)
+        return {"changed": True, "exists": unfinished, "message": message, "snapshot": content["snapshot"]}
 
     def _repository_returned(self):
         """Have a server in service take nothing from a snapshot with which a run has failed."""
@@ -266,7 +289,9 @@ def main():
     except RestoreError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     except (ConfigError, OSError) as error:
-        module.fail_json(msg=f"the restore point: {error}. Look at that file system.")
+        module.fail_json(
+            msg=f"the restore point: {error}. Look at that file system, then apply again: it goes on from there."
+        )
     module.exit_json(**result)
 
 
