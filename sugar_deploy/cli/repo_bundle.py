@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
+from sugar_deploy import __version__
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
 from sugar_deploy.errors import UsageError
@@ -195,6 +196,9 @@ def _verify(target: Path, folder: Folder, console: Console, *, as_json: bool, qu
         for path in paths:
             click.echo(f"{word}: {path}", err=True)
     if not proof.whole:
+        if manifest.tool != __version__:
+            # Another version's install.sh and README.txt may be good, and other than this one's.
+            click.echo(f"It was written by sugar-deploy {manifest.tool}, and this is {__version__}", err=True)
         click.echo(f"Write it again: sugar-deploy repo bundle {target}", err=True)
         return 1
     if not quiet:
