@@ -61,7 +61,7 @@ class Assembled:
 @contextlib.contextmanager
 def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> Iterator[Assembled]:
     """Publish and render as `apply` does, choose, and make fit; its files last as long as the `with`."""
-    plan = prepare(folder, say, lambda plan: _checked(plan, wish, folder))
+    plan = prepare(folder, say, lambda plan: _checked(plan, wish, folder), carried=True)
     choice = _checked(plan, wish, folder)
     record = published(folder)
     folder.state.mkdir(mode=0o700, exist_ok=True)

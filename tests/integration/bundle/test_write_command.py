@@ -141,6 +141,20 @@ def test_after_a_rollback_the_chosen_snapshot_is_written(lima: Folder, stick: Pa
     assert manifest(tmp_path / "s", later).snapshot == first
 
 
+def test_it_is_published_first_where_servers_take_it_from_the_web_too(lima: Folder, tmp_path: Path) -> None:
+    web = Folder(tmp_path / "web")
+    shutil.copytree(lima.root, web.root, ignore=shutil.ignore_patterns("repository", "secrets", ".sugar-deploy"))
+    url = "repository: {url: https://deploy.example.org/lima, "
+    web.file.write_text(DEPLOYMENT.replace("repository: {", url))
+    run(tmp_path / "s", "-C", web.root, "-q")
+    first = manifest(tmp_path / "s", web)
+    deb(web.debs / "more_1.0_all.deb", "more", "1.0", b"more")
+    run(tmp_path / "s", "-C", web.root, "-q")
+    second = manifest(tmp_path / "s", web)
+    assert (first.serial, second.serial) == (1, 2)
+    assert "repository/pool/main/m/more/more_1.0_all.deb" in {entry.path for entry in second.files}
+
+
 def test_what_does_not_fit_leaves_nothing_behind(lima: Folder, tmp_path: Path) -> None:
     done = run(tmp_path / "s", "-C", lima.root, "--capacity", "10M", "--filesystem", "fat32", status=1)
     assert "the bundle does not fit" in done.stderr
