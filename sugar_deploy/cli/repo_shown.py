@@ -11,6 +11,7 @@ import click
 from sugar_deploy.folder import Folder
 
 if TYPE_CHECKING:
+    from sugar_deploy.repository.configured import Configured
     from sugar_deploy.repository.publish import Publication
 
 
@@ -28,6 +29,32 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def counted(number: int, word: str) -> str:
     """1 package, 2 packages."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def configuration_shown(made: Configured | None) -> dict[str, object]:
+    """The configuration packages, for --json; null where there is no deployment file."""
+    if made is None:
+        return {"configuration": None, "yum": None}
+    rows = [(*path.stem.split("_")[:2], path) for path in made.debs]
+    return {
+        "configuration": [{"name": name, "version": version, "deb": str(path)} for name, version, path in rows],
+        "yum": {"version": made.yum.name, "rpms": [str(rpm) for rpm in made.rpms]} if made.yum else None,
+    }
+
+
+def print_configuration(made: Configured | None, folder: Folder, *, verbose: int) -> None:
+    """The configuration packages, for people."""
+    if made is None:
+        click.echo(f"There is no {folder.file}, and so no configuration packages: these are sugar-deploy's own")
+        return
+    for deb in made.debs:
+        click.echo(" ".join(deb.stem.split("_")[:2]))
+        if verbose:
+            click.echo(f"  {deb}")
+    for rpm in made.rpms:
+        click.echo(rpm.name)
+        if verbose:
+            click.echo(f"  {rpm}")
 
 
 def print_publication(done: Publication, folder: Folder) -> None:
