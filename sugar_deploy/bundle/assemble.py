@@ -56,6 +56,13 @@ class Assembled:
     bundle: Bundle
     manifest: Manifest
     fit: Fit
+    newest: int
+    """The highest number that was ever published: with a lower one, schools are asked to say --allow-older."""
+
+    @property
+    def older(self) -> bool:
+        """Whether schools may have a later number."""
+        return self.manifest.serial < self.newest
 
 
 @contextlib.contextmanager
@@ -81,7 +88,9 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
 
         found = fit(pieces, len(manifest.text().encode()), filesystem, others)
         manifest = replace(manifest, files=tuple(one.entry for one in found.pieces))
-        yield Assembled(_bundle(folder, plan, manifest, found.pieces), manifest, found)
+        newest = History(folder).newest()
+        older = record.serial < newest
+        yield Assembled(_bundle(folder, plan, manifest, found.pieces, older=older), manifest, found, newest)
 
 
 def _checked(plan: Plan, wish: Wish, folder: Folder) -> Choice:
@@ -150,7 +159,7 @@ def _parts_of(names: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [names] + ([(name,) for name in names] if len(names) > 1 else [])
 
 
-def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece, ...]) -> Bundle:
+def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece, ...], *, older: bool) -> Bundle:
     text = manifest.text()
     name = plan.deployment.name
     with signing_keys(folder, name, Secrets(folder, name)) as (gpg, keys):
@@ -161,4 +170,6 @@ def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece,
                 f"Publish again: sugar-deploy repo publish -C {folder.root}",
             )
         signed = signature(text, gpg, fingerprints)
-    return Bundle(pieces, text, signed, folder.repository_key.read_text(), install_script(), readme(manifest))
+    return Bundle(
+        pieces, text, signed, folder.repository_key.read_text(), install_script(), readme(manifest, older=older)
+    )

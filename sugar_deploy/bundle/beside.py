@@ -12,6 +12,11 @@ MARK_TEXT = (
     "Written by `sugar-deploy repo bundle`, which replaces this whole folder. Keep nothing of yours in it.\n"
     "Without MANIFEST.json it is half copied and of no use yet: finish it where it was begun.\n"
 )
+_OLDER = """
+
+It goes back on purpose: a server that has a later number than {serial} takes it only when told so, with
+
+    sugar-deploy install PATH --allow-older"""
 _HERE = Path(__file__).resolve().parent
 
 
@@ -20,8 +25,8 @@ def install_script() -> str:
     return (_HERE / "install.sh").read_text(encoding="utf-8")
 
 
-def readme(manifest: Manifest) -> str:
-    """README.txt: what this stick is, for the person who holds it."""
+def readme(manifest: Manifest, *, older: bool = False) -> str:
+    """README.txt: what this stick is, for the person who holds it; OLDER: there was a newer one already."""
     since = manifest.since
     what = (
         f"It carries only what changed since number {since.serial} (snapshot {since.snapshot}), "
@@ -29,6 +34,8 @@ def readme(manifest: Manifest) -> str:
         if since
         else "It is complete: it needs nothing that was installed before."
     )
+    if older:
+        what += _OLDER.format(serial=manifest.serial)
     return Template((_HERE / "readme.txt").read_text(encoding="utf-8")).substitute(
         title=manifest.title,
         underline="=" * len(manifest.title),

@@ -72,7 +72,9 @@ def _require_key(layout: Layout) -> None:
 
 def _unlisted(layout: Layout, manifest: Manifest, key: Path | None) -> tuple[list[str], list[str]]:
     """Of the files that the manifest does not list, those that are missing and those that are wrong."""
-    texts = {layout.install: install_script(), layout.readme: readme(manifest), layout.mark: MARK_TEXT}
+    # Whether there was a newer snapshot when it was written, nobody knows any more.
+    readmes = {readme(manifest), readme(manifest, older=True)}
+    texts = {layout.install: {install_script()}, layout.readme: readmes, layout.mark: {MARK_TEXT}}
     missing: list[str] = []
     wrong: list[str] = []
     for path in (*texts, layout.key):
@@ -83,7 +85,7 @@ def _unlisted(layout: Layout, manifest: Manifest, key: Path | None) -> tuple[lis
         elif path == layout.key:
             if not _is_right_key(layout, manifest, key):
                 wrong.append(path.name)
-        elif path.read_bytes() != texts[path].encode():
+        elif path.read_bytes() not in {text.encode() for text in texts[path]}:
             wrong.append(path.name)
     return missing, wrong
 

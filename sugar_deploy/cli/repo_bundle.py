@@ -15,6 +15,7 @@ from rich.console import Console
 from sugar_deploy import __version__
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
+from sugar_deploy.cli.repo_shown import goes_back
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 
@@ -108,6 +109,8 @@ def _write(
         click.echo(json.dumps(result.as_dict(), indent=2))
     elif not quiet:
         click.echo(result.sentence())
+        if back := goes_back(result.ready.manifest.serial, result.ready.newest):
+            click.echo(back)
         click.echo("You can take the stick out once it is unmounted. At the school, as root: sh install.sh")
     return 0
 
@@ -141,6 +144,7 @@ class _Result:
             "kind": manifest.kind,
             "snapshot": manifest.snapshot,
             "serial": manifest.serial,
+            "newest_serial": self.ready.newest,
             "since": manifest.since.snapshot if manifest.since else None,
             "schools": list(manifest.schools),
             "suites": list(manifest.suites),

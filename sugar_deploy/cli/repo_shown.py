@@ -57,8 +57,20 @@ def print_configuration(made: Configured | None, folder: Folder, *, verbose: int
             click.echo(f"  {rpm}")
 
 
+def goes_back(serial: int, newest: int) -> str:
+    """What has to be said at schools that have a later number; an empty text if none can have one."""
+    if serial >= newest:
+        return ""
+    return (
+        f"Schools may have a later number (up to {newest}): there, a stick with number {serial} is refused, unless "
+        "they say --allow-older"
+    )
+
+
 def print_publication(done: Publication, folder: Folder) -> None:
     """What is published now, and the next command."""
+    from sugar_deploy.repository.snapshots import History
+
     record = done.record
     state = "published" if done.changed else "unchanged"
     pinned = ", pinned by a rollback" if done.pinned else ""
@@ -66,4 +78,6 @@ def print_publication(done: Publication, folder: Folder) -> None:
     click.echo(f"Snapshot {record.id} (number {record.serial}) {state}{pinned}: {packages} in {folder.published}")
     signers = " and ".join(key.fingerprint for key in done.keys)
     click.echo(f"Signed by {signers}, public key in {folder.repository_key}")
+    if back := goes_back(record.serial, History(folder).newest()):
+        click.echo(back)
     click.echo(f"Next: sugar-deploy apply -C {folder.root}")

@@ -129,16 +129,33 @@ def test_settings_alone_are_carried_since_the_same_snapshot(lima: Folder, tmp_pa
     assert not [entry for entry in found.files if "/pool/" in entry.path]
 
 
+BACK = "(up to 2): there, a stick with number 1 is refused, unless they say --allow-older\n"
+
+
 def test_after_a_rollback_the_chosen_snapshot_is_written(lima: Folder, stick: Path, tmp_path: Path) -> None:
     later = Folder(tmp_path / "later")
     shutil.copytree(lima.root, later.root, symlinks=True)
     deb(later.debs / "more_1.0_all.deb", "more", "1.0", b"more")
     first = manifest(stick, lima).snapshot
     argv = [sys.executable, "-m", "sugar_deploy", "repo"]
-    subprocess.run([*argv, "publish", "-q", "-C", str(later.root)], check=True)
-    subprocess.run([*argv, "rollback", first, "-q", "-C", str(later.root)], check=True)
     run(tmp_path / "s", "-C", later.root, "-q")
+    assert "--allow-older" not in (tmp_path / "s/README.txt").read_text()
+    command = [*argv, "rollback", first, "-C", str(later.root)]
+    assert BACK in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert BACK in run(tmp_path / "s", "-C", later.root).stdout
     assert manifest(tmp_path / "s", later).snapshot == first
+    text = (tmp_path / "s/README.txt").read_text()
+    assert "a server that has a later number than 1 takes it only" in text
+    assert "sugar-deploy install PATH --allow-older" in text
+    run("--verify", tmp_path / "s", "-C", later.root)
+    found = json.loads(run(tmp_path / "s", "-C", later.root, "--json").stdout)
+    assert (found["serial"], found["newest_serial"], found["changed"]) == (1, 2, False)
+    assert (
+        BACK
+        not in subprocess.run(
+            [*argv, "publish", "--latest", "-C", str(later.root)], capture_output=True, text=True
+        ).stdout
+    )
 
 
 def test_it_is_published_first_where_servers_take_it_from_the_web_too(lima: Folder, tmp_path: Path) -> None:
