@@ -29,6 +29,6 @@ class Configured:
 
 def configured(folder: Folder, plan: Plan, say: Callable[[str], None]) -> Configured:
     """Make them, or find them as they were made: they hold the public keys, which are made at their first use."""
-    with working(folder, plan.deployment.name, say):
-        debs = configuration_debs(folder, plan, folder.repository_key.read_text(), say)
+    with working(folder, plan.deployment.name, say) as work:
+        debs = configuration_debs(folder, plan, folder.repository_key.read_text(), say, proved=work.proved)
         return Configured(debs, built_yum(folder, plan, say))
