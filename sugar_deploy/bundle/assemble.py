@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import Template
 
 from sugar_deploy import __version__
+from sugar_deploy.bundle.beside import install_script, listed, readme
 from sugar_deploy.bundle.capacity import Fit, fit
 from sugar_deploy.bundle.filesystem import Filesystem, refuse_names
 from sugar_deploy.bundle.layout import PROJECT, SBOM, WHEELS
@@ -37,7 +37,6 @@ Say = Callable[[str], None]
 
 TOOL_PART = "sugar-deploy itself"
 PROJECT_PART = "settings of the schools"
-_HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,19 @@ class Assembled:
     bundle: Bundle
     manifest: Manifest
     fit: Fit
+    newest: int
+    """The highest number that was ever published: with a lower one, schools are asked to say --allow-older."""
+
+    @property
+    def older(self) -> bool:
+        """Whether schools may have a later number."""
+        return self.manifest.serial < self.newest
 
 
 @contextlib.contextmanager
 def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> Iterator[Assembled]:
     """Publish and render as `apply` does, choose, and make fit; its files last as long as the `with`."""
-    plan = prepare(folder, say, lambda plan: _checked(plan, wish, folder))
+    plan = prepare(folder, say, lambda plan: _checked(plan, wish, folder), carried=True)
     choice = _checked(plan, wish, folder)
     record = published(folder)
     folder.state.mkdir(mode=0o700, exist_ok=True)
@@ -82,7 +88,9 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
 
         found = fit(pieces, len(manifest.text().encode()), filesystem, others)
         manifest = replace(manifest, files=tuple(one.entry for one in found.pieces))
-        yield Assembled(_bundle(folder, plan, manifest, found.pieces), manifest, found)
+        newest = History(folder).newest()
+        older = record.serial < newest
+        yield Assembled(_bundle(folder, plan, manifest, found.pieces, older=older), manifest, found, newest)
 
 
 def _checked(plan: Plan, wish: Wish, folder: Folder) -> Choice:
@@ -100,7 +108,7 @@ def _checked(plan: Plan, wish: Wish, folder: Folder) -> Choice:
 
 def _besides(plan: Plan, choice: Choice, folder: Folder, record: Record, area: Path, say: Say) -> tuple[Piece, ...]:
     """All but the repository: the settings, the tool, the list of ingredients."""
-    say("Packing the settings of " + _listed([host.name for host in choice.hosts]))
+    say("Packing the settings of " + listed([host.name for host in choice.hosts]))
     archive = pack_project(plan, choice.hosts, folder, area, published_at(record))
     pieces = [piece(PROJECT, archive, PROJECT_PART)]
     tool = wheels(choice.suites, choice.architectures, say)
@@ -151,7 +159,7 @@ def _parts_of(names: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [names] + ([(name,) for name in names] if len(names) > 1 else [])
 
 
-def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece, ...]) -> Bundle:
+def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece, ...], *, older: bool) -> Bundle:
     text = manifest.text()
     name = plan.deployment.name
     with signing_keys(folder, name, Secrets(folder, name)) as (gpg, keys):
@@ -162,33 +170,6 @@ def _bundle(folder: Folder, plan: Plan, manifest: Manifest, pieces: tuple[Piece,
                 f"Publish again: sugar-deploy repo publish -C {folder.root}",
             )
         signed = signature(text, gpg, fingerprints)
-    install = (_HERE / "install.sh").read_text(encoding="utf-8")
-    return Bundle(pieces, text, signed, folder.repository_key.read_text(), install, readme(manifest))
-
-
-def readme(manifest: Manifest) -> str:
-    """README.txt: what this stick is, for the person who holds it."""
-    since = manifest.since
-    what = (
-        f"It carries only what changed since number {since.serial} (snapshot {since.snapshot}), "
-        "which the server must have already."
-        if since
-        else "It is complete: it needs nothing that was installed before."
+    return Bundle(
+        pieces, text, signed, folder.repository_key.read_text(), install_script(), readme(manifest, older=older)
     )
-    return Template((_HERE / "readme.txt").read_text(encoding="utf-8")).substitute(
-        title=manifest.title,
-        underline="=" * len(manifest.title),
-        deployment=manifest.deployment,
-        what=what,
-        schools=_listed(manifest.schools),
-        suites=", ".join(manifest.suites),
-        architectures=", ".join(manifest.architectures),
-        snapshot=manifest.snapshot,
-        serial=manifest.serial,
-        created_at=manifest.created_at,
-        fingerprints=", ".join(manifest.fingerprints),
-    )
-
-
-def _listed(names: Sequence[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sugar_deploy.bundle.beside import MARK_TEXT
 from sugar_deploy.bundle.device import Stick, StickFailed, alone, stick, told
 from sugar_deploy.bundle.layout import Layout
 from sugar_deploy.bundle.manifest import BadManifest, read_verified
@@ -19,10 +20,6 @@ from sugar_deploy.errors import DeployError
 BATCH_BYTES = 64 * 2**20
 BATCH_FILES = 256
 _CHUNK = 2**20
-_MARK = (
-    "Written by `sugar-deploy repo bundle`, which replaces this whole folder. Keep nothing of yours in it.\n"
-    "Without MANIFEST.json it is half copied and of no use yet: finish it where it was begun.\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def write(bundle: Bundle, layout: Layout, watch: Watch) -> Written:
     refuse_foreign(layout)
     with alone(layout.root):
         here = stick(layout.root)
-        _write_small(layout.mark, _MARK, here)
+        _write_small(layout.mark, MARK_TEXT, here)
         found = survey(layout, bundle.pieces, watch)
         missing = [piece for piece in bundle.pieces if piece.path not in found.right]
         if not missing and not found.stale and _is_finished(bundle, layout):

@@ -13,7 +13,7 @@ from sugar_deploy.cli.repo_bundle import bundle
 from sugar_deploy.cli.repo_changes import diff, sbom
 from sugar_deploy.cli.repo_history import rollback, snapshot, snapshots
 from sugar_deploy.cli.repo_key import key
-from sugar_deploy.cli.repo_shown import print_json, print_publication, table
+from sugar_deploy.cli.repo_shown import configuration_shown, print_configuration, print_json, print_publication, table
 from sugar_deploy.folder import Folder
 
 sources_option = click.option(
@@ -50,20 +50,31 @@ def build(folder: Folder, sources: Path | None, as_json: bool, verbose: int, qui
     """Build the packages that have changed.
 
     \b
+    Those are sugar-deploy's own and, where DIR has a deployment.yml, the deployment's
+    configuration packages, for laptops on OLPC OS too. The others come from the cache.
+
+    \b
     Example:
-      sugar-deploy repo build        the others come from the cache
-      sugar-deploy repo build -v     says where the packages are
+      sugar-deploy repo build -C lima
+      sugar-deploy repo build -C lima -v     says where the packages are
     """
     from sugar_deploy.repository.build import build as build_packages
+    from sugar_deploy.repository.configured import configured
+    from sugar_deploy.run.prepare import resolved
 
-    built = build_packages(narrator(quiet=quiet, as_json=as_json), sources=sources)
+    say = narrator(quiet=quiet, as_json=as_json)
+    # First, so that mistakes in it are told before anything is built.
+    plan = resolved(folder) if folder.file.is_file() else None
+    built = build_packages(say, sources=sources)
+    made = configured(folder, plan, say) if plan else None
     if as_json:
-        print_json({"packages": [one.as_dict() for one in built]})
+        print_json({"packages": [one.as_dict() for one in built]} | configuration_shown(made))
     elif not quiet:
         for one in built:
             click.echo(f"{one.source.name} {one.source.version}{' (unchanged)' if one.cached else ''}")
             for deb in one.debs if verbose else ():
                 click.echo(f"  {deb}")
+        print_configuration(made, folder, verbose=verbose)
         click.echo(f"Next: sugar-deploy repo publish -C {folder.root}")
 
 

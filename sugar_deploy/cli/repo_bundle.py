@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
+from sugar_deploy import __version__
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
+from sugar_deploy.cli.repo_shown import goes_back
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 
@@ -107,6 +109,8 @@ def _write(
         click.echo(json.dumps(result.as_dict(), indent=2))
     elif not quiet:
         click.echo(result.sentence())
+        if back := goes_back(result.ready.manifest.serial, result.ready.newest):
+            click.echo(back)
         click.echo("You can take the stick out once it is unmounted. At the school, as root: sh install.sh")
     return 0
 
@@ -140,6 +144,7 @@ class _Result:
             "kind": manifest.kind,
             "snapshot": manifest.snapshot,
             "serial": manifest.serial,
+            "newest_serial": self.ready.newest,
             "since": manifest.since.snapshot if manifest.since else None,
             "schools": list(manifest.schools),
             "suites": list(manifest.suites),
@@ -195,6 +200,9 @@ def _verify(target: Path, folder: Folder, console: Console, *, as_json: bool, qu
         for path in paths:
             click.echo(f"{word}: {path}", err=True)
     if not proof.whole:
+        if manifest.tool != __version__:
+            # Another version's install.sh and README.txt may be good, and other than this one's.
+            click.echo(f"It was written by sugar-deploy {manifest.tool}, and this is {__version__}", err=True)
         click.echo(f"Write it again: sugar-deploy repo bundle {target}", err=True)
         return 1
     if not quiet:

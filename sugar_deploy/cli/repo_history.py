@@ -117,7 +117,8 @@ def rollback(snapshot_id: str, folder: Folder, as_json: bool, verbose: int, quie
 
     \b
     It stays published, whatever changes in the deployment, until `repo publish --latest`.
-    Servers take its packages at the next `apply`.
+    Servers take its packages at the next `apply`; schools that take a stick with it say
+    --allow-older, because its number is lower than the one that they have.
 
     \b
     Example:
@@ -127,10 +128,12 @@ def rollback(snapshot_id: str, folder: Folder, as_json: bool, verbose: int, quie
     """
     from sugar_deploy.deployment.load import load
     from sugar_deploy.repository.publish import rollback as return_to
+    from sugar_deploy.repository.snapshots import History
 
     done = return_to(folder, load(folder).name, snapshot_id, narrator(quiet=quiet, as_json=as_json))
     if as_json:
-        print_json(done.as_dict() | {"tree": str(folder.published), "key": str(folder.repository_key)})
+        places = {"tree": str(folder.published), "key": str(folder.repository_key)}
+        print_json(done.as_dict() | places | {"newest_serial": History(folder).newest()})
     elif not quiet:
         print_publication(done, folder)
         click.echo(f"To leave it again: sugar-deploy repo publish --latest -C {folder.root}")

@@ -195,6 +195,7 @@ class Repository(Section):
     )
     packages: tuple[PackageName, ...] = Field((), description="More of Debian's packages to hold.")
     clients: Flag = Field(False, description="Also hold what a laptop on Debian needs: Sugar and its settings.")
+    kernel: Flag = Field(True, description="For complete contents: also hold Debian's kernel and boot loaders.")
     keep: Count = Field(5, ge=2, le=100, description="How many snapshots can be rolled back to.")
 
 

@@ -34,6 +34,8 @@ def for_lab(deployment: Deployment, ports: Mapping[str, int], debian: Mapping[st
     # The lab has no web server of the deployer's: apply carries the repository to each server.
     repository = document.pop("repository", {})
     document["repository"] = {key: value for key, value in repository.items() if key not in _ELSEWHERE} | dict(debian)
+    # Its machines start with their host's kernel, or with one that is made for virtual machines.
+    document["repository"]["kernel"] = False
     document["schools"] = {}
     for name, school in sorted(deployment.schools.items()):
         section = school.model_dump(mode="json", exclude_unset=True, exclude_none=True)

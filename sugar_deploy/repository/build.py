@@ -19,6 +19,7 @@ from sugar_deploy.files import write_atomically
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.processes import Processes
+from sugar_deploy.repository.proved import Proved
 from sugar_deploy.repository.sources import Source, copy_clean, find_sources
 from sugar_deploy.repository.tools import require_build_dependencies, require_build_tools
 from sugar_deploy.resources import resource
@@ -65,15 +66,18 @@ def build(say: Say = quiet, *, sources: Path | None = None, cache: Path | None =
     """Build every source package in the folder SOURCES, by default the tool's own; sorted by name."""
     cache = cache or cache_folder()
     found = find_sources(sources or resource("packages"))
-    missing = [source for source in found if _from_cache(cache, source) is None]
+    proved = Proved(cache / "proved.json")
+    missing = [source for source in found if _from_cache(cache, source, proved) is None]
     if missing:
         require_build_tools()
         require_build_dependencies(missing)
         cache.mkdir(parents=True, exist_ok=True)
-    return _build_all(found, cache, say)
+    built = _build_all(found, cache, say, proved)
+    proved.save()
+    return built
 
 
-def _build_all(sources: tuple[Source, ...], cache: Path, say: Say) -> tuple[Built, ...]:
+def _build_all(sources: tuple[Source, ...], cache: Path, say: Say, proved: Proved) -> tuple[Built, ...]:
     processes = Processes()
     turn = threading.Lock()
 
@@ -83,7 +87,7 @@ def _build_all(sources: tuple[Source, ...], cache: Path, say: Say) -> tuple[Buil
 
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            futures = [pool.submit(_build_one, source, cache, in_turn, processes) for source in sources]
+            futures = [pool.submit(_build_one, source, cache, in_turn, processes, proved) for source in sources]
             return tuple(future.result() for future in futures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -91,26 +95,26 @@ def _build_all(sources: tuple[Source, ...], cache: Path, say: Say) -> tuple[Buil
             raise
 
 
-def _from_cache(cache: Path, source: Source) -> tuple[Path, ...] | None:
-    """A source's packages, if all of them are there as they were built."""
+def _from_cache(cache: Path, source: Source, proved: Proved) -> tuple[Path, ...] | None:
+    """A source's packages, if all of them are there as they were built; those that PROVED knows are not read."""
     folder = cache / source.digest
     try:
         hashes = json.loads((folder / MANIFEST).read_text())["debs"]
         paths = tuple(folder / name for name in sorted(hashes))
-        whole = all(hashlib.sha256(path.read_bytes()).hexdigest() == hashes[path.name] for path in paths)
+        whole = all(proved.sha256(path) == hashes[path.name] for path in paths)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return paths if paths and whole else None
 
 
-def _build_one(source: Source, cache: Path, say: Say, processes: Processes) -> Built:
+def _build_one(source: Source, cache: Path, say: Say, processes: Processes, proved: Proved) -> Built:
     started = time.monotonic()
-    if debs := _from_cache(cache, source):
+    if debs := _from_cache(cache, source, proved):
         os.utime(cache / source.digest)
         return Built(source, debs, True, 0.0)
     busy = f"{source.name} is being built by another process"
     with exclusive(cache / f".{source.name}.lock", busy, say) as held:
-        if debs := _from_cache(cache, source):
+        if debs := _from_cache(cache, source, proved):
             return Built(source, debs, True, time.monotonic() - started)
         say(f"{source.name} {source.version}: building")
         _clear(cache, source)

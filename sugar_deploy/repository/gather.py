@@ -29,7 +29,7 @@ def gather(
     proved = proved or Proved()
     origins: Mapping[str, list[Path]] = {
         "ours": [deb for built in build(say, sources=sources) for deb in built.debs],
-        "configuration": list(configuration_debs(folder, plan, keys_asc, say)),
+        "configuration": list(configuration_debs(folder, plan, keys_asc, say, proved=proved)),
         "deployer": sorted(folder.debs.glob("*.deb")) if folder.debs.is_dir() else [],
     }
     own = merged(proved.deb(path, origin) for origin, paths in origins.items() for path in paths)

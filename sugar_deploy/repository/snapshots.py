@@ -94,13 +94,17 @@ class History:
         )
 
     def next_serial(self) -> int:
-        """A number above all that were given, here or where this folder was cloned from."""
+        """A number above all that were given."""
+        return self.newest() + 1
+
+    def newest(self) -> int:
+        """The highest number that was given, here or where this folder was cloned from; 0: none yet."""
         numbers = [record.serial for record in self.records()]
         if published := self.published():
             numbers.append(published.serial)
         with contextlib.suppress(OSError, ValueError):
             numbers.append(int(self._serial.read_text()))
-        return max(numbers, default=0) + 1
+        return max(numbers, default=0)
 
     def heal(self) -> None:
         """Bring records and trees in line after a publication that was killed."""
@@ -127,8 +131,8 @@ class History:
         self._records.mkdir(exist_ok=True, mode=0o755)
         if not self._record_file(record.id).exists():
             write_atomically(self._record_file(record.id), record.text(), 0o644)
-        if not self._serial.exists() or self._serial.read_text() != f"{self.next_serial() - 1}\n":
-            write_atomically(self._serial, f"{self.next_serial() - 1}\n", 0o644)
+        if not self._serial.exists() or self._serial.read_text() != f"{self.newest()}\n":
+            write_atomically(self._serial, f"{self.newest()}\n", 0o644)
 
     def forget(self, name: str) -> None:
         """Drop a snapshot's tree."""

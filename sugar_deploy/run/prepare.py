@@ -18,14 +18,22 @@ def resolved(folder: Folder) -> Plan:
     return resolve(load(folder), package_catalogue())
 
 
-def prepare(folder: Folder, say: Callable[[str], None], check: Callable[[Plan], object] = lambda _plan: None) -> Plan:
+def prepare(
+    folder: Folder,
+    say: Callable[[str], None],
+    check: Callable[[Plan], object] = lambda _plan: None,
+    *,
+    carried: bool = False,
+) -> Plan:
     """Check the deployment, publish its packages if that is due, and render its Ansible project.
 
-    `check` sees the plan first: what the deployer asked for wrongly is told at once.
+    `check` sees the plan first: what the deployer asked for wrongly is told at once. What servers take from the web
+    (`repository.url`) is published there by `repo publish`, when the deployer wants it; where the repository is
+    CARRIED all the same, as on a stick, it has to be that of these settings.
     """
     plan = resolved(folder)
     check(plan)
-    if plan.deployment.repository.url is None:
+    if carried or plan.deployment.repository.url is None:
         say("Building and publishing the deployment's packages")
         publish(folder, plan, say)
     render(plan, folder, folder.rendered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,15 +14,26 @@ from sugar_deploy.repository.configuration.deb import deb_name, write_deb
 from sugar_deploy.repository.configuration.laptops import client_config, clients
 from sugar_deploy.repository.configuration.machines import repository, server_config, servers
 from sugar_deploy.repository.configuration.package import Package
-from sugar_deploy.repository.configuration.record import Generated, Record, date, read_record, write_record
+from sugar_deploy.repository.configuration.record import Record, date, read_record, write_record
 from sugar_deploy.repository.lock import exclusive
+from sugar_deploy.repository.proved import Proved
 from sugar_deploy.scenario.plan import Plan
 
 
 def configuration_debs(
-    folder: Folder, plan: Plan, keys_asc: str, say: Say = quiet, *, clock: Callable[[], float] = time.time
+    folder: Folder,
+    plan: Plan,
+    keys_asc: str,
+    say: Say = quiet,
+    *,
+    clock: Callable[[], float] = time.time,
+    proved: Proved | None = None,
 ) -> tuple[Path, ...]:
-    """The deployment's configuration packages as .deb files, sorted; KEYS_ASC are its repository's public keys."""
+    """The deployment's configuration packages as .deb files, sorted; KEYS_ASC are its repository's public keys.
+
+    Those that PROVED knows are not read again.
+    """
+    proved = proved or Proved()
     wanted = packages(plan, keys_asc, read_certificates(folder.certificates))
     area = folder.repository / "configuration"
     with exclusive(folder.repository / "configuration.lock", f"another process generates {area}", say):
@@ -37,7 +47,7 @@ def configuration_debs(
             record[package.name] = date(package, record.get(package.name), now)
         if record != before:
             write_record(path, record)
-        debs = tuple(_built(package, record, area) for package in wanted)
+        debs = tuple(_built(package, record, area, proved) for package in wanted)
         if record != before:
             write_record(path, record)
         for old in set(area.glob("*.deb")) - set(debs):
@@ -56,19 +66,10 @@ def packages(plan: Plan, keys_asc: str, certificates: Mapping[str, str]) -> tupl
     )
 
 
-def _built(package: Package, record: Record, area: Path) -> Path:
+def _built(package: Package, record: Record, area: Path, proved: Proved) -> Path:
     generated = record[package.name]
     path = area / deb_name(package, generated.version)
-    if not _is_whole(path, generated):
+    if not (path.is_file() and proved.sha256(path) == generated.sha256):
         write_deb(package, generated.version, generated.epoch, area)
-        record[package.name] = replace(generated, sha256=_sha256(path))
+        record[package.name] = replace(generated, sha256=proved.sha256(path))
     return path
-
-
-def _is_whole(path: Path, generated: Generated) -> bool:
-    return path.is_file() and _sha256(path) == generated.sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from sugar_deploy.repository.derive.faults import explain
 from sugar_deploy.repository.derive.mirror import debian_mirror
 from sugar_deploy.repository.derive.refusals import Refusals
 from sugar_deploy.repository.derive.resolver import Package, Resolver, Unresolved, write_own
-from sugar_deploy.repository.derive.seeds import tool, wanted
+from sugar_deploy.repository.derive.seeds import boot, tool, wanted
 from sugar_deploy.repository.derive.store import Outdated, Store
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.tools import require
@@ -102,7 +102,7 @@ def choose(
     archive: Archive, suite: str, architecture: str, plan: Plan, own: Sequence[Deb], say: Say
 ) -> tuple[Package, ...]:
     """What apt chooses for a suite and an architecture: as it did before, if nothing has changed since."""
-    wishes = wanted(plan, own, architecture, tool(suite, architecture))
+    wishes = wanted(plan, own, architecture, tool(suite, architecture), boot(suite, architecture))
     choices = Choices(archive.area / "choices")
     key = question(archive.fingerprint(suite), f"{suite} {architecture}", wishes, own)
     known = choices.read(key)

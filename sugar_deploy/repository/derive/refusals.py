@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.repository.debs import Deb
-from sugar_deploy.repository.derive.seeds import asked_by
+from sugar_deploy.repository.derive.seeds import KERNEL, asked_by
 from sugar_deploy.scenario.plan import Plan
 
 
@@ -30,7 +30,8 @@ class Refusals:
         if unknown:
             return UsageError(
                 ". ".join(f"{self._who(name)}: there is no package {name} in {self.where}" for name in unknown),
-                " ".join(filter(None, (self._meant(name, alone=len(unknown) == 1) for name in unknown)))
+                self._without_kernel(unknown)
+                or " ".join(filter(None, (self._meant(name, alone=len(unknown) == 1) for name in unknown)))
                 or "Correct the name, or remove it; https://packages.debian.org knows them all",
             )
         blamed = [name for name in asked if name in why.replace(";", " ").replace(",", " ").split()] or asked
@@ -39,6 +40,12 @@ class Refusals:
 
     def _who(self, name: str) -> str:
         return asked_by(name, self.plan, self.own)
+
+    def _without_kernel(self, unknown: Sequence[str]) -> str:
+        """The remedy where nobody has written those names, but Debian's usual ones are not there."""
+        if {self._who(name) for name in unknown} != {KERNEL}:
+            return ""
+        return "Say `kernel: false` under `repository:`, and name this mirror's own kernel under `packages:`"
 
     def _meant(self, name: str, *, alone: bool) -> str:
         close = difflib.get_close_matches(name, self.known, 1, 0.75)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sugar_deploy.locks import MACHINES, PYTHONS, debian_python_packages
@@ -21,6 +21,24 @@ apt must not remove one of them because its twin from the same source has been u
 TOOL = ("python3", "python3-venv")
 """For Ansible on the server, and for sugar-deploy itself at a school without the Internet."""
 CLIENT = ("sucrose",)
+"""For laptops on Debian. What recipes of images install belongs here as well, as a wish of its own in `wanted`."""
+KERNEL = "repository.kernel"
+"""Who asks for a kernel."""
+_LINUX: Mapping[str, str] = {
+    "amd64": "linux-image-amd64",
+    "arm64": "linux-image-arm64",
+    "i386": "linux-image-686-pae",
+    "armhf": "linux-image-armmp",
+}
+_NO_LINUX = frozenset({("trixie", "i386")})
+"""Debian 13 has no kernel for i386 any more: such a machine keeps that of Debian 12, or runs one of amd64."""
+_LOADERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "amd64": (("grub-pc",), ("grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed")),
+    "arm64": (("grub-efi-arm64", "grub-efi-arm64-signed", "shim-signed"), ("flash-kernel",)),
+    "i386": (("grub-pc",), ("grub-efi-ia32",)),
+    "armhf": (("grub-efi-arm",), ("flash-kernel",)),
+}
+"""What Debian's installer lets a machine start by; one excludes the other: each is a resolution of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +54,23 @@ def tool(suite: str, architecture: str) -> tuple[str, ...]:
     return (*TOOL, *debian_python_packages(suite, architecture))
 
 
-def wanted(plan: Plan, own: Sequence[Deb], architecture: str, tool: Sequence[str] = TOOL) -> tuple[Wanted, ...]:
-    """The resolutions for an architecture: each distinct server, all else that servers may get, a laptop."""
+def boot(suite: str, architecture: str) -> tuple[tuple[str, ...], ...]:
+    """What machines there start with: the kernel with each way to load it.
+
+    No role installs these, and yet a server that has no other source gets their security updates from here alone.
+    """
+    linux = () if (suite, architecture) in _NO_LINUX else (_LINUX[architecture],)
+    return tuple((*linux, *loaders) for loaders in _LOADERS[architecture])
+
+
+def wanted(
+    plan: Plan,
+    own: Sequence[Deb],
+    architecture: str,
+    tool: Sequence[str] = TOOL,
+    boot: Sequence[tuple[str, ...]] = (),
+) -> tuple[Wanted, ...]:
+    """The resolutions for an architecture: each distinct server, its start, all else it may get, a laptop."""
     fitting = [deb for deb in own if deb.architecture in {"all", architecture}]
     servers = [f"{deb.name}={deb.version}" for deb in fitting if not for_clients(deb, plan)]
     laptops = [f"{deb.name}={deb.version}" for deb in fitting if for_clients(deb, plan)]
@@ -45,6 +78,8 @@ def wanted(plan: Plan, own: Sequence[Deb], architecture: str, tool: Sequence[str
     # Not with the usual ones in one resolution: some of them give way to a role's, as systemd-timesyncd to chrony.
     found = [Wanted((USUAL, *tool))]
     found += [Wanted((SMALLEST, *tool, *names)) for names in sorted({host.packages for host in plan.hosts})]
+    if repository.kernel:
+        found += [Wanted((SMALLEST, *names)) for names in boot]
     found.append(Wanted((SMALLEST, *tool), (*sorted(servers), *sorted(repository.packages))))
     if repository.clients:
         found.append(Wanted((SMALLEST, *CLIENT), tuple(sorted(laptops))))
@@ -63,10 +98,11 @@ def asked_by(name: str, plan: Plan, own: Sequence[Deb]) -> str:
     """Who asks for a package, in the deployer's words."""
     if name in plan.deployment.repository.packages:
         return "repository.packages"
-    if name in TOOL:
-        return "sugar-deploy itself"
-    if name in CLIENT:
-        return "repository.clients"
+    loaders = {one for ways in _LOADERS.values() for names in ways for one in names}
+    fixed = dict.fromkeys({*_LINUX.values(), *loaders}, KERNEL)
+    fixed |= dict.fromkeys(CLIENT, "repository.clients") | dict.fromkeys(TOOL, "sugar-deploy itself")
+    if name in fixed:
+        return fixed[name]
     for deb in own:
         if deb.name == name:
             return str(deb.path)

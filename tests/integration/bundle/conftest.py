@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from sugar_deploy.bundle.beside import install_script, readme
 from sugar_deploy.bundle.layout import Layout
 from sugar_deploy.bundle.manifest import Manifest, signature
 from sugar_deploy.bundle.parts import Piece, piece
 from sugar_deploy.bundle.write import Bundle
 from sugar_deploy.keys.gpg import Gpg, opened
+
+from .lima import home, lima, stick
+
+__all__ = ["home", "lima", "stick"]
 
 MIB = 2**20
 
@@ -95,7 +100,8 @@ class Maker:
         )
         text = manifest.text()
         key = self.gpg.run("--armor", "--export", self.fingerprint)
-        return Bundle(pieces, text, signature(text, self.gpg, [self.fingerprint]), key, "#!/bin/sh\n", "Read me\n")
+        signed = signature(text, self.gpg, [self.fingerprint])
+        return Bundle(pieces, text, signed, key, install_script(), readme(manifest))
 
     def _piece(self, path: str, size: int) -> Piece:
         source = self.area / f"{hashlib.sha256(path.encode()).hexdigest()[:16]}-{size}"

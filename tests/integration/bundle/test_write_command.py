@@ -11,98 +11,18 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sugar_deploy.bundle.capacity import needed
 from sugar_deploy.bundle.filesystem import Filesystem, fitted
-from sugar_deploy.bundle.layout import Layout
-from sugar_deploy.bundle.manifest import Manifest, read_verified
 from sugar_deploy.bundle.parts import Piece
 from sugar_deploy.folder import Folder
 from sugar_deploy.repository.verify import verify
 
 from .conftest import hashes
-
-DEPLOYMENT = """\
-version: 1
-name: lima
-title: Escuelas de Lima
-repository: {suites: [bookworm], architectures: [amd64]}
-schools:
-  city:
-    scenario: online-server
-    role: master
-    server: {address: 192.0.2.10}
-    uplink: {interface: eth0}
-    lan: {interface: eth1, address: 172.18.96.1/19}
-    laptops: city.csv
-  hill:
-    scenario: online-server
-    server: {address: 192.0.2.11}
-    uplink: {interface: eth0}
-    lan: {interface: eth1, address: 172.18.96.1/19}
-    laptops: hill.csv
-"""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Settings, caches and vault passwords of nobody but these tests."""
-    found = tmp_path_factory.mktemp("h")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(found))
-        patch.setenv("XDG_CACHE_HOME", str(found / "c"))
-        patch.setenv("XDG_CONFIG_HOME", str(found / "config"))
-        patch.delenv("ANSIBLE_VAULT_PASSWORD_FILE", raising=False)
-        yield found
-
-
-@pytest.fixture(scope="module")
-def lima(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """A deployment that no test changes, with one package of the deployer's own."""
-    folder = Folder(tmp_path_factory.mktemp("lima"))
-    folder.file.write_text(DEPLOYMENT)
-    (folder.root / "city.csv").write_text("serial,nick\nSHC00700001,Ana of the city\n")
-    (folder.root / "hill.csv").write_text("serial,nick\nSHC00700002,Luz of the hill\n")
-    folder.debs.mkdir()
-    deb(folder.debs / "extra_1.0_all.deb", "extra", "1.0", os.urandom(2_000_000))
-    return folder
-
-
-def deb(path: Path, name: str, version: str, content: bytes) -> None:
-    tree = path.parent.parent / f"build-{name}-{version}"
-    (tree / "DEBIAN").mkdir(parents=True)
-    control = (
-        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: d\n"
-    )
-    (tree / "DEBIAN/control").write_text(control)
-    (tree / "content").write_bytes(content)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", str(tree), str(path)], check=True, capture_output=True)
-    shutil.rmtree(tree)
-
-
-def run(*argv: object, status: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sugar_deploy", "repo", "bundle", *(str(one) for one in argv)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def manifest(target: Path, folder: Folder) -> Manifest:
-    return read_verified(Layout(target), folder.repository_key)
-
-
-@pytest.fixture(scope="module")
-def stick(lima: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete stick that no test changes."""
-    target = tmp_path_factory.mktemp("sticks") / "stick"
-    done = run(target, "-C", lima.root)
-    assert "(number 1, complete) is on" in done.stdout
-    return target
+from .lima import DEPLOYMENT, deb, manifest, run
 
 
 def project(target: Path) -> dict[str, bytes]:
@@ -209,16 +129,47 @@ def test_settings_alone_are_carried_since_the_same_snapshot(lima: Folder, tmp_pa
     assert not [entry for entry in found.files if "/pool/" in entry.path]
 
 
+BACK = "(up to 2): there, a stick with number 1 is refused, unless they say --allow-older\n"
+
+
 def test_after_a_rollback_the_chosen_snapshot_is_written(lima: Folder, stick: Path, tmp_path: Path) -> None:
     later = Folder(tmp_path / "later")
     shutil.copytree(lima.root, later.root, symlinks=True)
     deb(later.debs / "more_1.0_all.deb", "more", "1.0", b"more")
     first = manifest(stick, lima).snapshot
     argv = [sys.executable, "-m", "sugar_deploy", "repo"]
-    subprocess.run([*argv, "publish", "-q", "-C", str(later.root)], check=True)
-    subprocess.run([*argv, "rollback", first, "-q", "-C", str(later.root)], check=True)
     run(tmp_path / "s", "-C", later.root, "-q")
+    assert "--allow-older" not in (tmp_path / "s/README.txt").read_text()
+    command = [*argv, "rollback", first, "-C", str(later.root)]
+    assert BACK in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert BACK in run(tmp_path / "s", "-C", later.root).stdout
     assert manifest(tmp_path / "s", later).snapshot == first
+    text = (tmp_path / "s/README.txt").read_text()
+    assert "a server that has a later number than 1 takes it only" in text
+    assert "sugar-deploy install PATH --allow-older" in text
+    run("--verify", tmp_path / "s", "-C", later.root)
+    found = json.loads(run(tmp_path / "s", "-C", later.root, "--json").stdout)
+    assert (found["serial"], found["newest_serial"], found["changed"]) == (1, 2, False)
+    assert (
+        BACK
+        not in subprocess.run(
+            [*argv, "publish", "--latest", "-C", str(later.root)], capture_output=True, text=True
+        ).stdout
+    )
+
+
+def test_it_is_published_first_where_servers_take_it_from_the_web_too(lima: Folder, tmp_path: Path) -> None:
+    web = Folder(tmp_path / "web")
+    shutil.copytree(lima.root, web.root, ignore=shutil.ignore_patterns("repository", "secrets", ".sugar-deploy"))
+    url = "repository: {url: https://deploy.example.org/lima, "
+    web.file.write_text(DEPLOYMENT.replace("repository: {", url))
+    run(tmp_path / "s", "-C", web.root, "-q")
+    first = manifest(tmp_path / "s", web)
+    deb(web.debs / "more_1.0_all.deb", "more", "1.0", b"more")
+    run(tmp_path / "s", "-C", web.root, "-q")
+    second = manifest(tmp_path / "s", web)
+    assert (first.serial, second.serial) == (1, 2)
+    assert "repository/pool/main/m/more/more_1.0_all.deb" in {entry.path for entry in second.files}
 
 
 def test_what_does_not_fit_leaves_nothing_behind(lima: Folder, tmp_path: Path) -> None:
@@ -308,35 +259,6 @@ def test_interrupted_it_ends_in_order_and_carries_on(
     assert not list(lima.state.glob("bundle-*"))
     run(target, "-C", lima.root, "-q")
     assert hashes(target).keys() == hashes(stick).keys()
-
-
-def test_a_stick_is_proved_and_its_damage_named(lima: Folder, stick: Path, tmp_path: Path) -> None:
-    target = tmp_path / "s"
-    shutil.copytree(stick, target)
-    assert "The stick is whole: snapshot" in run("--verify", target, "-C", lima.root).stdout
-    victim = target / "sugar-deploy/repository/pool/main/e/extra/extra_1.0_all.deb"
-    data = bytearray(victim.read_bytes())
-    data[-1] ^= 1
-    victim.write_bytes(data)
-    done = run("--verify", target, "-C", lima.root, status=1)
-    assert "wrong: repository/pool/main/e/extra/extra_1.0_all.deb" in done.stderr
-    found = json.loads(run("--verify", target, "-C", lima.root, "--json", status=1).stdout)
-    assert (found["valid"], found["wrong"]) == (False, ["repository/pool/main/e/extra/extra_1.0_all.deb"])
-
-
-def test_a_stick_of_another_deployment_is_not_ours(lima: Folder, stick: Path, tmp_path: Path, home: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "deployment.yml").write_text(DEPLOYMENT.replace("name: lima", "name: cusco"))
-    assert "has no repository key" in run("--verify", stick, "-C", other, status=2).stderr
-    key = [sys.executable, "-m", "sugar_deploy", "repo", "key", "-C", str(other)]
-    (other / "city.csv").write_text("serial\n")
-    (other / "hill.csv").write_text("serial\n")
-    subprocess.run(key, check=True, capture_output=True)
-    assert "it is signed by another key" in run("--verify", stick, "-C", other, status=1).stderr
-    nowhere = tmp_path / "nowhere"
-    nowhere.mkdir()
-    assert "only that it is undamaged" in run("--verify", stick, "-C", nowhere).stdout
 
 
 def test_the_project_can_be_unpacked_by_anyone(stick: Path, tmp_path: Path) -> None:

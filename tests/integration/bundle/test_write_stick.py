@@ -8,12 +8,12 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sugar_deploy.bundle import device
 from sugar_deploy.bundle.device import StickFailed
 from sugar_deploy.bundle.filesystem import detect
 from sugar_deploy.bundle.layout import Layout
@@ -21,7 +21,7 @@ from sugar_deploy.bundle.manifest import HalfCopied, read_verified
 from sugar_deploy.bundle.place import place
 from sugar_deploy.bundle.proof import prove
 from sugar_deploy.bundle.watch import Unwatched
-from sugar_deploy.bundle.write import Bundle, write
+from sugar_deploy.bundle.write import BATCH_FILES, Bundle, write
 from sugar_deploy.errors import DeployError, UsageError
 
 from .conftest import MIB, LoopStick, Maker, Steps, hashes
@@ -266,7 +266,33 @@ def test_room_that_a_former_bundle_takes_counts_as_free(bundle: Bundle, loop_sti
     assert abs(after.free - before.free) < 100 * 1024
 
 
-def test_speed_is_that_of_the_disk(bundle: Bundle, tmp_path: Path) -> None:
-    started = time.monotonic()
+def moved() -> tuple[int, int]:
+    """Bytes that this process has read and written so far, from and to whatever."""
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["rchar"]), int(counts["wchar"])
+
+
+def test_every_byte_is_read_written_and_read_back_once(bundle: Bundle, tmp_path: Path) -> None:
+    size = sum(piece.size for piece in bundle.pieces)
+    before = moved()
     write(bundle, Layout(tmp_path), Unwatched())
-    assert time.monotonic() - started < 20
+    read, written = (after - earlier for after, earlier in zip(moved(), before, strict=True))
+    assert size <= written < size + MIB
+    assert 2 * size <= read < 2 * size + MIB
+    before = moved()
+    write(bundle, Layout(tmp_path), Unwatched())
+    read, written = (after - earlier for after, earlier in zip(moved(), before, strict=True))
+    assert size <= read < size + MIB, "what is there already is proved, and its source left alone"
+    assert written < MIB
+
+
+def test_small_files_go_to_the_stick_together(maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A flush takes a slow stick longer than a small file: one for each of them would take hours.
+    many = maker.bundle({f"repository/dists/{number:03d}": 100 for number in range(3 * BATCH_FILES)})
+    flushed: list[Path] = []
+    monkeypatch.setattr(device, "flush", flushed.append)
+    one_by_one: list[int] = []
+    monkeypatch.setattr(os, "fsync", one_by_one.append)
+    write(many, Layout(tmp_path), Unwatched())
+    assert 3 < len(flushed) < 10
+    assert len(one_by_one) < 10

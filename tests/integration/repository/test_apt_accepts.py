@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,10 @@ import pytest
 
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys.armor import dearmor
+from sugar_deploy.keys.repository_key import signing_key
+from sugar_deploy.repository.signing import sign_tree
 from sugar_deploy.repository.verify import BrokenTree, verify
+from sugar_deploy.resources import resource
 from tests.integration.repository.bare import publish
 
 
@@ -41,6 +46,22 @@ def test_the_release_names_the_deployment_and_offers_indexes_by_hash(golden: Fol
         assert "Components: main" in lines
         architectures = next(line for line in lines if line.startswith("Architectures:"))
         assert set(architectures.split()[1:]) == {"all", "amd64", "arm64", "armhf", "i386"}
+
+
+def test_apts_own_words_for_a_clock_that_is_behind_are_understood(
+    deployment: Folder, apt: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(resource("collections")))
+    clock = importlib.import_module("ansible_collections.sugar.deploy.plugins.module_utils.clock")
+    ahead = time.time() + 40 * 86400
+    with signing_key(deployment, "golden") as (gpg, key):
+        sign_tree(gpg, [key.fingerprint], deployment.published, ["bookworm"], ahead)
+    client = apt(deployment.published, deployment.repository_key)
+    update = client("update", "-o", "Acquire::Check-Date=true", "-o", "APT::Update::Error-Mode=any")
+    assert update.returncode != 0
+    told = clock.remedy(update.stderr, time.time())
+    minutes = {time.strftime("%Y-%m-%d %H:%M", time.gmtime(ahead + more)) for more in (0, 60)}
+    assert any(f"the repository was signed on {one} UTC" in told for one in minutes), told
 
 
 def test_apt_finds_its_indexes_by_hash(deployment: Folder, apt: Callable) -> None:

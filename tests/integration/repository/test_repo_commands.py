@@ -65,6 +65,50 @@ def test_json_is_all_that_standard_output_holds(run: Run) -> None:
     assert origins == dict.fromkeys(CONFIGURATION, "configuration") | {"hello-one": "ours", "hello-two": "ours"}
 
 
+SCHOOL = """\
+version: 1
+name: golden
+title: The golden school
+schools:
+  north: {scenario: online-peers, role: master, server: {address: 192.0.2.1}, uplink: {interface: eth0}}
+"""
+
+
+def test_build_makes_what_the_deployment_file_asks_for(run: Run, deployment: Folder) -> None:
+    deployment.file.write_text(SCHOOL)
+    shutil.rmtree(deployment.repository / "configuration", ignore_errors=True)
+    before = (deployment.published / "snapshot").read_text()
+    built = json.loads(run("build", "--json").stdout)
+    assert [package["name"] for package in built["packages"]] == ["hello-one", "hello-two"]
+    configuration = {one["name"]: one for one in built["configuration"]}
+    assert {*CONFIGURATION, "golden-online-peers-client"} <= configuration.keys()
+    for name, one in configuration.items():
+        shown = subprocess.run(["dpkg-deb", "-W", one["deb"]], capture_output=True, text=True, check=True).stdout
+        assert shown == f"{name}\t{one['version']}\n"
+    rpms = [Path(rpm).name for rpm in built["yum"]["rpms"]]
+    version = built["yum"]["version"]
+    assert f"golden-client-config-{version}-1.noarch.rpm" in rpms
+    assert (deployment.published / "snapshot").read_text() == before, "nothing is published"
+    shown = run("build").stdout
+    assert f"golden-client-config {configuration['golden-client-config']['version']}\n" in shown
+    assert f"golden-client-config-{version}-1.noarch.rpm\n" in shown
+    # What is published is just that.
+    published = json.loads(run("publish", "--json").stdout)
+    names = {one["name"]: one["version"] for one in published["packages"]}
+    assert {name: one["version"] for name, one in configuration.items()}.items() <= names.items()
+
+
+def test_build_without_a_deployment_file_makes_our_own_and_says_so(run: Run, deployment: Folder) -> None:
+    deployment.file.unlink()
+    done = run("build")
+    assert done.returncode == 0, done.stderr
+    assert f"There is no {deployment.file}, and so no configuration packages" in done.stdout
+    built = json.loads(run("build", "--json").stdout)
+    assert (built["configuration"], built["yum"]) == (None, None)
+    deployment.file.write_text("version: 1\nname: golden\n")
+    assert run("build").returncode == 2, "a wrong one is not passed over"
+
+
 def test_a_rollback_holds_until_the_latest_is_asked_for(run: Run, deployment: Folder) -> None:
     former = (deployment.published / "snapshot").read_text().strip()
     latest = json.loads(run("publish", "--json").stdout)["snapshot"]

@@ -81,7 +81,8 @@ def test_the_lab_changes_where_a_school_is_and_not_what_it_is() -> None:
         "uplink": {"interface": "eth0", "network": "192.0.2.0/24"},
         "services": {"presence": {"max_stanza_kib": 1024}},
     }
-    assert document["repository"] == {"contents": "complete", "suites": ["trixie"], "architectures": ["amd64"]}
+    debian = {"suites": ["trixie"], "architectures": ["amd64"]}
+    assert document["repository"] == {"contents": "complete", **debian, "kernel": False}
     assert Deployment.model_validate(document).schools["lima"].server.port == 40001
 
 

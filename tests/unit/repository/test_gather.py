@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         }
 
     monkeypatch.setattr(gathering, "build", lambda _say, sources: [SimpleNamespace(debs=(ours,))])
-    monkeypatch.setattr(gathering, "configuration_debs", lambda _folder, _plan, keys, _say: (settings,))
+    monkeypatch.setattr(gathering, "configuration_debs", lambda _folder, _plan, keys, _say, proved: (settings,))
     monkeypatch.setattr(gathering, "derive", derive)
     make_deb(tmp_path / "lima" / "debs", "songs")
     return Folder(tmp_path / "lima")

@@ -31,6 +31,7 @@ repository:
   architectures: [{architectures}]
   mirror: {url}
   security_mirror: {url}
+  kernel: {kernel}
   {more}
 schools:
   aula:
@@ -69,6 +70,12 @@ def pattern(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> MiniDeb
     small.add("bookworm", "gnome-mines")
     small.add("bookworm", "sucrose", Depends="sugar-session")
     small.add("bookworm", "sugar-session")
+    small.add("bookworm", "linux-image-amd64", "6.1", "amd64", Depends="linux-image-6.1.0-1-amd64")
+    small.add("bookworm", "linux-image-6.1.0-1-amd64", "6.1", "amd64")
+    small.add("bookworm", "grub-pc", "2", "amd64", Conflicts="grub-efi-amd64")
+    small.add("bookworm", "grub-efi-amd64", "2", "amd64", Conflicts="grub-pc")
+    small.add("bookworm", "grub-efi-amd64-signed", "1+2", "amd64", Depends="shim-signed")
+    small.add("bookworm", "shim-signed", "1", "amd64")
     small.release()
     return small
 
@@ -98,13 +105,20 @@ class Deriving:
     said: list[str] = field(default_factory=list)
     suites: str = "bookworm"
     architectures: str = "amd64"
+    kernel: bool = False
     more: str = ""
     packages: tuple[str, ...] = ("server",)
 
     def plan(self, *, real_roles: bool = False) -> Plan:
         folder = Folder(self.root / "deployment")
         folder.root.mkdir(exist_ok=True)
-        text = DEPLOYMENT.format(suites=self.suites, architectures=self.architectures, url=self.url, more=self.more)
+        text = DEPLOYMENT.format(
+            suites=self.suites,
+            architectures=self.architectures,
+            url=self.url,
+            kernel=str(self.kernel).lower(),
+            more=self.more,
+        )
         folder.file.write_text(text)
         return resolve(load(folder), None if real_roles else {"base": RolePackages(self.packages)})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sugar_deploy.errors import UsageError
 from sugar_deploy.repository.debs import inspect
 from sugar_deploy.repository.derive import store
 from tests.integration.repository.derive.conftest import Deriving
@@ -36,6 +37,29 @@ def test_security_updates_come_instead_of_what_they_replace(deriving: Deriving, 
     versions = {deb.name: deb.version for deb in deriving()["bookworm"]}
     assert versions["server"] == "1.1"
     assert versions["server-data"] == "1+deb12u1"
+
+
+STARTED_BY = ["grub-efi-amd64", "grub-efi-amd64-signed", "grub-pc", "shim-signed"]
+
+
+def test_a_server_gets_the_updates_of_its_kernel_and_of_what_loads_it(deriving: Deriving, debian: MiniDebian) -> None:
+    deriving.kernel = True
+    kernel = ["linux-image-6.1.0-1-amd64", "linux-image-amd64"]
+    assert deriving.names() == sorted([*NEEDED, *STARTED_BY, *kernel])
+    # A security update of a kernel is another package.
+    debian.add("bookworm-security", "linux-image-amd64", "6.1.1", "amd64", Depends="linux-image-6.1.0-2-amd64")
+    debian.add("bookworm-security", "linux-image-6.1.0-2-amd64", "6.1.1", "amd64")
+    debian.release()
+    updated = ["linux-image-6.1.0-2-amd64", "linux-image-amd64"]
+    assert deriving.names() == sorted([*NEEDED, *STARTED_BY, *updated])
+
+
+def test_who_asks_for_a_kernel_that_a_mirror_lacks_is_told(deriving: Deriving) -> None:
+    deriving.kernel = True
+    deriving.architectures = "armhf"
+    with pytest.raises(UsageError, match=r"repository\.kernel: there is no package linux-image-armmp") as told:
+        deriving()
+    assert "kernel: false" in str(told.value)
 
 
 def test_architectures_share_what_is_for_all_of_them(deriving: Deriving, debian: MiniDebian) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,11 @@ DEPLOYMENT = f"""\
 version: 1
 name: lima
 title: Lima
-repository: {{contents: complete, suites: [{", ".join(SUITES)}], architectures: [{", ".join(ARCHITECTURES)}]}}
+repository:
+  contents: complete
+  suites: [{", ".join(SUITES)}]
+  architectures: [{", ".join(ARCHITECTURES)}]
+  kernel: false
 schools:
   san-martin:
     scenario: offline-server
@@ -170,15 +174,30 @@ class WithoutUpdates(Mirror):
         return (f"deb {self.main} {suite} main",)
 
 
+def with_kernel(plan: Plan) -> Plan:
+    """Half a gigabyte to download, but only some lines to choose."""
+    repository = plan.deployment.repository.model_copy(update={"kernel": True})
+    return replace(plan, deployment=plan.deployment.model_copy(update={"repository": repository}))
+
+
+KERNELS = {"amd64": "linux-image-amd64", "arm64": "linux-image-arm64", "armhf": "linux-image-armmp"}
+
+
 @pytest.mark.parametrize("suite", SUITES)
-@pytest.mark.parametrize("architecture", ["i386", "armhf"])
-def test_small_machines_find_theirs_too(derived: Derived, tmp_path: Path, suite: str, architecture: str) -> None:
+@pytest.mark.parametrize("architecture", ["amd64", "arm64", "i386", "armhf"])
+def test_every_machine_finds_theirs_and_a_kernel(
+    derived: Derived, tmp_path: Path, suite: str, architecture: str
+) -> None:
     mirror = WithoutUpdates(debian_mirror(derived.plan.deployment.repository).main, None)
     with (tmp_path / "held").open("w") as held:
         archive = Archive(tmp_path / "apt" / "one", mirror, (suite,), (architecture,), KEYRING, held.fileno())
         archive.update(lambda _: None)
-        chosen = choose(archive, suite, architecture, derived.plan, derived.own, lambda _: None)
+        chosen = choose(archive, suite, architecture, with_kernel(derived.plan), derived.own, lambda _: None)
     wanted = {(package.name, package.version) for package in chosen}
+    kernel = KERNELS.get(architecture, "linux-image-686-pae" if suite == "bookworm" else None)
+    names = {name for name, _ in wanted}
+    assert {name for name in names if name in {*KERNELS.values(), "linux-image-686-pae"}} == {kernel} - {None}
+    assert kernel is None or any(re.match(r"linux-image-[0-9]", name) for name in names), "and not its name alone"
     found = []
     for packages in archive.area.glob(f"lists/*_dists_{suite}*_binary-{architecture}_Packages"):
         for stanza in packages.read_text().split("\n\n"):

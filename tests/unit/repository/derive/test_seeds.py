@@ -11,7 +11,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.refusals import Refusals
-from sugar_deploy.repository.derive.seeds import SMALLEST, TOOL, USUAL, Wanted, wanted
+from sugar_deploy.repository.derive.seeds import SMALLEST, TOOL, USUAL, Wanted, boot, wanted
 from sugar_deploy.scenario.catalogue import package_catalogue
 from sugar_deploy.scenario.plan import Plan
 from sugar_deploy.scenario.resolve import resolve
@@ -74,6 +74,31 @@ def test_laptops_count_only_where_asked(tmp_path: Path) -> None:
     assert not any("sucrose" in wish.together for wish in without)
     laptop = wanted(make(tmp_path, "contents: complete, clients: true"), own, "amd64")[-1]
     assert laptop == Wanted((SMALLEST, "sucrose"), ("lima-offline-server-client=1.0",))
+
+
+@pytest.mark.parametrize(
+    ("suite", "architecture", "kernel"),
+    [
+        ("bookworm", "amd64", "linux-image-amd64"),
+        ("trixie", "arm64", "linux-image-arm64"),
+        ("bookworm", "i386", "linux-image-686-pae"),
+        ("trixie", "i386", None),
+        ("trixie", "armhf", "linux-image-armmp"),
+    ],
+)
+def test_a_kernel_is_asked_for_unless_it_is_switched_off(
+    tmp_path: Path, suite: str, architecture: str, kernel: str | None
+) -> None:
+    start = boot(suite, architecture)
+    asked = [wish.together for wish in wanted(make(tmp_path), (), architecture, boot=start)]
+    with_one = [names for names in asked if kernel in names]
+    assert len(with_one) == (0 if kernel is None else len(start))
+    assert not any(name.startswith("linux-") and name != kernel for names in asked for name in names)
+    assert {(SMALLEST, *names) for names in start} <= set(asked)
+    without = make(tmp_path, "contents: complete, kernel: false")
+    assert not {(SMALLEST, *names) for names in start} & {
+        wish.together for wish in wanted(without, (), architecture, boot=start)
+    }
 
 
 def test_more_packages_are_asked_for(tmp_path: Path) -> None:

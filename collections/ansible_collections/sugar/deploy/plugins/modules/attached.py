@@ -79,8 +79,10 @@ offered:
 import os
 import shutil
 import tempfile
+import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sugar.deploy.plugins.module_utils import clock
 from ansible_collections.sugar.deploy.plugins.module_utils.apt import ENVIRONMENT, LISTS, Apt
 from ansible_collections.sugar.deploy.plugins.module_utils.files import (
     ConfigError,
@@ -217,6 +219,12 @@ def lists_mark(folder):
     return marks
 
 
+def refusal(where, complaint, changed=""):
+    """Why a repository is not attached, and what to do; a wrong clock is told as one."""
+    advice = clock.remedy(complaint, time.time()) or REMEDY
+    return f"The repository at {where} cannot be used: {complaint}\n{changed}{advice}"
+
+
 def carry_out(module, one):
     """Prove, attach, read the lists; returns the module's result."""
     where = one.uri or one.link
@@ -226,9 +234,7 @@ def carry_out(module, one):
     if provable and (one.needed or (one.uri and module.check_mode)):
         complaint = one.prove()
         if complaint is not None:
-            module.fail_json(
-                msg=f"The repository at {where} cannot be used: {complaint}\nNothing was changed. {REMEDY}"
-            )
+            module.fail_json(msg=refusal(where, complaint, "Nothing was changed. "))
         result.update(offered=one.offered, changed=one.needed or one.fresh)
     if module.check_mode:
         return result
@@ -237,7 +243,7 @@ def carry_out(module, one):
         one.attach()
     complaint = one.apt.update(one.source)
     if complaint is not None:
-        module.fail_json(msg=f"The repository at {where} cannot be used: {complaint}\n{REMEDY}")
+        module.fail_json(msg=refusal(where, complaint))
     result["changed"] = one.needed or before != lists_mark(LISTS)
     return result
 
