@@ -23,6 +23,7 @@ from sugar_deploy.deployment.tree import Tree
 from sugar_deploy.deployment.words import faults
 from sugar_deploy.errors import InvalidDeployment, Problem
 from sugar_deploy.folder import Folder
+from sugar_deploy.garbage import collector_paused
 
 _SCHOOL: TypeAdapter[School] = TypeAdapter(School)
 _DEPLOYMENT: TypeAdapter[Deployment] = TypeAdapter(Deployment)
@@ -44,7 +45,8 @@ def load(folder: Folder) -> Deployment:
 def load_all(folder: Folder) -> Loaded:
     """As `load`, and keep the laptops that were read on the way."""
     reading = _Reading(folder)
-    loaded = reading.read()
+    with collector_paused():
+        loaded = reading.read()
     if reading.problems or loaded is None:
         raise InvalidDeployment(reading.problems)
     return loaded
@@ -179,11 +181,13 @@ class _Reading:
         parts.update(self.salvaged)
         roles = {name: parts[name].section.role if _known_role(parts.get(name)) else None for name in self.named}
         masters = tuple(sorted(name for name, role in roles.items() if role is Role.MASTER))
+        rules = (*SCHOOL_RULES, *NETWORK_RULES)
         for name, part in parts.items():
             site = Site(name, part.section, deployment.section, roles, masters, self.complete)
-            for rule in (*SCHOOL_RULES, *NETWORK_RULES):
+            for rule in rules:
                 if not part.cut or part.judges(*rule.keys):
-                    self._report(*rule.check(site))
+                    for fault in rule.check(site):
+                        self._report(fault)
         reached = {name: part.section for name, part in parts.items() if part.judges("server", "scenario")}
         for between in BETWEEN_RULES:
             self._report(*between(reached, deployment.section.domain))
