@@ -7,12 +7,14 @@ import click
 from sugar_deploy.cli.lab_options import backend_option, suite_option
 from sugar_deploy.cli.lab_report import report
 from sugar_deploy.cli.narrate import narrator
+from sugar_deploy.cli.signals import ended_by_signals
 from sugar_deploy.folder import Folder
 
 
 @click.command()
 @suite_option
 @backend_option
+@ended_by_signals()
 def demo(suite: str, backend: str) -> int:
     """Bring an offline school server up in the lab and verify it from a laptop beside it.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -15,6 +14,7 @@ from sugar_deploy.cli.lab_report import describe, show
 from sugar_deploy.cli.lab_test import test
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import json_option, verbosity_options
+from sugar_deploy.cli.signals import ended_by_signals
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 
@@ -52,6 +52,7 @@ lab.add_command(test)
 @click.option("--name", "identity", metavar="LAB", help="Call the lab this; made up by default.")
 @json_option
 @verbosity_options
+@ended_by_signals()
 def up(as_json: bool, verbose: int, quiet: bool, **choices: Any) -> None:
     """Boot a deployment's machines and leave them running.
 
@@ -183,6 +184,7 @@ def ssh_config(identity: str | None) -> None:
 @lab.command()
 @click.option("--again", is_flag=True, help="Try again, even if it was tried since this machine booted.")
 @json_option
+@ended_by_signals()
 def backends(again: bool, as_json: bool) -> None:
     """Boot a small machine in every way there is, and show what was tried, seen and timed.
 
@@ -209,7 +211,7 @@ _PASSED_ON = {"ignore_unknown_options": True}
 @lab.command(context_settings=_PASSED_ON)
 @name_option
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def apply(identity: str | None, options: tuple[str, ...]) -> int:
+def apply(identity: str | None, options: tuple[str, ...]) -> None:
     """Run `sugar-deploy apply` on the lab's deployment; further options are passed on.
 
     \b
@@ -217,17 +219,14 @@ def apply(identity: str | None, options: tuple[str, ...]) -> int:
       sugar-deploy lab apply
       sugar-deploy lab apply --resume -v
     """
-    from sugar_deploy.lab.steps import own_argv
-
     chosen = the_lab(identity)
-    words = ("apply", "-C", str(chosen.place.deployment), "--yes", *options)
-    return subprocess.run(own_argv(*words), check=False).returncode
+    _become("apply", "-C", str(chosen.place.deployment), "--yes", *options)
 
 
 @lab.command(context_settings=_PASSED_ON)
 @name_option
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def verify(identity: str | None, options: tuple[str, ...]) -> int:
+def verify(identity: str | None, options: tuple[str, ...]) -> None:
     """Run `sugar-deploy verify` from the lab's laptops; further options are passed on.
 
     \b
@@ -236,10 +235,20 @@ def verify(identity: str | None, options: tuple[str, ...]) -> int:
     """
     from sugar_deploy.lab.laptop import ready_laptop
     from sugar_deploy.lab.session import hosts
-    from sugar_deploy.lab.steps import own_argv, verify_words
+    from sugar_deploy.lab.steps import verify_words
 
     chosen = the_lab(identity)
     folder = Folder(chosen.place.deployment)
     for host in hosts(folder):
         click.echo(ready_laptop(chosen, host, folder), err=True)
-    return subprocess.run(own_argv(*verify_words(chosen, folder), *options), check=False).returncode
+    _become(*verify_words(chosen, folder), *options)
+
+
+def _become(*words: str) -> NoReturn:
+    """Go on as another command of ours, which takes every signal itself: it is never killed for being slow to end."""
+    from sugar_deploy.lab.steps import own_argv
+
+    argv = own_argv(*words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted
