@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,12 +44,16 @@ _SHOWN = {"verify from the laptops", "look from the uplink", "verify", "no netwo
 
 def report(trial: Steps) -> None:
     """What was tried and seen, step by step."""
+    from sugar_deploy.lab.steps import DETAIL_COLUMNS
+
     click.echo()
     for step in trial.steps:
         mark = click.style("ok  ", fg="green") if step.ok else click.style("FAIL", fg="red")
         click.echo(f"{mark} {step.name:<24} {step.seconds:7.1f} s  {step.seen}")
         for line in step.details if step.name in _SHOWN else ():
-            click.echo(f"       {line}")
+            # What is wrapped already is left as it is.
+            for part in [line] if len(line) <= DETAIL_COLUMNS else textwrap.wrap(line, DETAIL_COLUMNS):
+                click.echo(f"       {part}")
     total = sum(step.seconds for step in trial.steps)
     good = all(step.ok for step in trial.steps)
     click.echo(f"\n{'All of it works' if good else 'It does not work'}: {total:.0f} s.")
