@@ -51,8 +51,8 @@ def test(offline: bool, keep: bool, as_json: bool, verbose: int, quiet: bool, **
         if as_json:
             steps = [step.as_dict() for step in trial.steps]
             click.echo(json.dumps({"ok": passed, **describe(chosen), "steps": steps}, indent=2))
-        elif not quiet:
-            report(trial)
+        elif not quiet or not passed:
+            report(trial, verbose=verbose > 0)
         return 0 if passed else 1
     finally:
         if not keep:
