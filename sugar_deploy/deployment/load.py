@@ -57,10 +57,11 @@ def laptops(folder: Folder, school: School) -> tuple[Laptop, ...]:
     if school.laptops is None:
         return ()
     problems: list[Problem] = []
+    path = folder.root / school.laptops
     try:
-        source = read_source(folder.root / school.laptops, school.laptops, problems, bom=True)
+        source = read_source(path, str(path), problems, bom=True)
     except UnreadableError as error:
-        raise InvalidDeployment([Problem(school.laptops, 1, 1, "file", error.message, error.remedy)]) from None
+        raise InvalidDeployment([Problem(str(path), 1, 1, "file", error.message, error.remedy)]) from None
     found = read_laptops(source, Seen({}), problems) if source else ()
     if problems:
         raise InvalidDeployment(problems)
@@ -101,7 +102,8 @@ class _Reading:
         return Loaded(deployment, self._laptops(everyone))
 
     def _main(self) -> Source | None:
-        name = self.folder.file.name
+        # As it is reached from where we are, in the words of the command line: an editor opens it by that.
+        name = str(self.folder.file)
         try:
             return read_source(self.folder.file, name, self.problems, bom=False)
         except UnreadableError as error:
@@ -156,7 +158,7 @@ class _Reading:
             return {}
         for name in self.rows.rows:
             if name in self.named:
-                message = f"{quoted(name)} is already a school of {self.folder.file.name}, line {self._line(name)}"
+                message = f"{quoted(name)} is already a school of {self.folder.file}, line {self._line(name)}"
                 self.problems.append(self.rows.problem(Fault(("schools", name), message, "Delete one of them.")))
             else:
                 self.from_rows.add(name)
@@ -170,7 +172,8 @@ class _Reading:
     def _companion(self, path: str, key: tuple[str, ...]) -> Source | None:
         """A file that the deployment names at a key; if it cannot be opened, that key is at fault."""
         try:
-            return read_source(self.folder.root / path, path, self.problems, bom=True)
+            reached = self.folder.root / path
+            return read_source(reached, str(reached), self.problems, bom=True)
         except UnreadableError as error:
             self._report(Fault(key, f"{quoted(path)} {error.message}", error.remedy))
             return None
