@@ -74,20 +74,21 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows no "é" or "…" shows a question mark rather than a traceback.
             stream.reconfigure(errors="replace")
+    words = argv if argv is not None else sys.argv[1:]
+    # Behind "--" stand another program's words.
+    as_json = "--json" in words[: words.index("--") if "--" in words else None]
     try:
         result: Any = cli.main(args=argv, standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("Interrupted.", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _tell("Interrupted.", "Interrupted", as_json=as_json)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
+        _tell("", error.format_message(), as_json=as_json)
         sys.exit(2 if error.exit_code == 2 else 1)
     except DeployError as error:
-        _report(error, as_json="--json" in (argv if argv is not None else sys.argv))
+        _report(error, as_json=as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -95,18 +96,32 @@ def main(argv: list[str] | None = None) -> None:
         # A full disk, a folder without permission: the deployer's to mend, not a fault of the program.
         if error.strerror is None or (error.filename is None and error.errno not in OF_THE_MACHINE):
             raise
-        where = f"{error.filename}: " if error.filename is not None else ""
-        click.echo(f"sugar-deploy: {where}{error.strerror}.", err=True)
-        sys.exit(1)
+        where = f"{_shortened(str(error.filename))}: " if error.filename is not None else ""
+        _tell(f"sugar-deploy: {where}{error.strerror}.", f"{where}{error.strerror}", as_json=as_json)
+        # Nothing on this machine makes such a name possible: it was given wrongly.
+        sys.exit(2 if error.errno == errno.ENAMETOOLONG else 1)
     sys.exit(result if isinstance(result, int) else 0)
 
 
 def _report(error: DeployError, *, as_json: bool) -> None:
-    if as_json and isinstance(error, InvalidDeployment):
+    if not isinstance(error, InvalidDeployment):
+        _tell(f"sugar-deploy: {error}", error.message, error.remedy, as_json=as_json)
+    elif as_json:
         fields = ("file", "line", "column", "key", "message", "remedy")
         problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
         click.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
-    elif isinstance(error, InvalidDeployment):
-        click.echo(str(error), err=True)
     else:
-        click.echo(f"sugar-deploy: {error}", err=True)
+        click.echo(str(error), err=True)
+
+
+def _tell(text: str, error: str, remedy: str = "", *, as_json: bool) -> None:
+    """An error for people and, where standard output is a script's, for that as well."""
+    if text:
+        click.echo(text, err=True)
+    if as_json:
+        click.echo(json.dumps({"error": error, "remedy": remedy}, indent=2))
+
+
+def _shortened(name: str, length: int = 200) -> str:
+    """A name that fits on a screen."""
+    return name if len(name) <= length else f"{name[:length]}…"

@@ -71,7 +71,10 @@ def plan(folder: Folder, as_json: bool, verbose: int, quiet: bool, **options: An
     if as_json:
         click.echo(json.dumps(outcome.as_dict(), indent=2))
         return outcome.exit_code
-    _print_changes(out, outcome, with_diffs=verbose > 0)
+    if quiet and not outcome.exit_code:
+        return 0
+    if not quiet:
+        _print_changes(out, outcome, with_diffs=verbose > 0)
     report(out, outcome.hosts)
     changes = sum(host.changed for host in outcome.hosts.values())
     if outcome.status == "done":
@@ -99,8 +102,8 @@ def apply(folder: Folder, yes: bool, resume: bool, as_json: bool, verbose: int, 
       sugar-deploy apply -C lima --yes --resume     carries on after a cut connection
     """
     request = Request(folder, "apply", resume=resume, verbosity=verbose, **options)
-    if not yes:
-        _confirm(request, quiet=quiet, as_json=as_json)
+    if not yes and (failed := _confirm(request, quiet=quiet, as_json=as_json)):
+        return failed
     outcome = _execute(request, quiet=quiet, as_json=as_json)
     if as_json:
         click.echo(json.dumps(outcome.as_dict(), indent=2))
@@ -112,7 +115,8 @@ def apply(folder: Folder, yes: bool, resume: bool, as_json: bool, verbose: int, 
     return outcome.exit_code
 
 
-def _confirm(request: Request, *, quiet: bool, as_json: bool) -> None:
+def _confirm(request: Request, *, quiet: bool, as_json: bool) -> int:
+    """Show what will change and ask; 0, or the exit status of a preview that failed, after which nobody is asked."""
     if not sys.stdin.isatty():
         raise UsageError("apply changes servers and nobody is there to be asked", "Say --yes")
     preview = Request(request.folder, "plan", request.limit, request.local, private_key=request.private_key)
@@ -122,7 +126,16 @@ def _confirm(request: Request, *, quiet: bool, as_json: bool) -> None:
     _, out = _consoles(as_json=as_json)
     _print_changes(out, outcome, with_diffs=False)
     report(out, outcome.hosts)
+    if outcome.exit_code:
+        # A preview that failed shows only a part of what would change, so that a "yes" would be to what nobody has
+        # seen. An apply could mend some of its reasons, as a service that is broken now: --yes is there for that.
+        _print_failure(out, outcome)
+        out.print("Nothing was changed. Mend it, leave schools out with --limit, or apply unseen with --yes.")
+        if as_json:
+            click.echo(json.dumps(outcome.as_dict(), indent=2))
+        return outcome.exit_code
     click.confirm("Apply?", abort=True, err=as_json)
+    return 0
 
 
 def _print_end(out: Console, outcome: Outcome, folder: Folder) -> None:

@@ -6,14 +6,15 @@ import json
 
 import click
 
-from sugar_deploy.cli.options import folder_option, json_option
+from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
 from sugar_deploy.folder import Folder
 
 
 @click.command()
 @folder_option
 @json_option
-def check(folder: Folder, as_json: bool) -> int:
+@verbosity_options
+def check(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> int:
     """Report every fault in the deployment file and its CSVs.
 
     Exit status 0 if there is none, 2 if there are some: each as FILE:LINE:COLUMN: key: message. remedy
@@ -31,7 +32,10 @@ def check(folder: Folder, as_json: bool) -> int:
     if as_json:
         found = {"valid": True, "name": loaded.deployment.name, "schools": schools, "laptops": laptops}
         click.echo(json.dumps({**found, "problems": []}, indent=2))
-    else:
+    elif not quiet:
+        for name, school in loaded.deployment.schools.items() if verbose else ():
+            about = f"{school.scenario}, {school.role}, {school.server.address}"
+            click.echo(f"{name}: {about}, {_counted(len(loaded.laptops.get(name, ())), 'laptop')}")
         counted = f"{_counted(schools, 'school')}, {_counted(laptops, 'laptop')}"
         click.echo(f"{folder.file}: valid: {loaded.deployment.title}, {counted}.")
     return 0
@@ -42,7 +46,8 @@ def _counted(number: int, noun: str) -> str:
 
 
 @click.command()
-def schema() -> int:
+@verbosity_options
+def schema(verbose: int, quiet: bool) -> int:
     """Print the JSON schema (2020-12) of the deployment file, for editors and other programs.
 
     \b
@@ -53,5 +58,9 @@ def schema() -> int:
     """
     from sugar_deploy.deployment.reference import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    found = json_schema()
+    if verbose and not quiet:
+        sections = ", ".join(sorted(found.get("$defs", {})))
+        click.echo(f"{found['$schema']}, with the sections {sections}", err=True)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     return 0

@@ -7,13 +7,17 @@ import click
 from sugar_deploy.cli.lab_options import backend_option, suite_option
 from sugar_deploy.cli.lab_report import report
 from sugar_deploy.cli.narrate import narrator
+from sugar_deploy.cli.options import verbosity_options
+from sugar_deploy.cli.signals import ended_by_signals
 from sugar_deploy.folder import Folder
 
 
 @click.command()
 @suite_option
 @backend_option
-def demo(suite: str, backend: str) -> int:
+@verbosity_options
+@ended_by_signals()
+def demo(suite: str, backend: str, verbose: int, quiet: bool) -> int:
     """Bring an offline school server up in the lab and verify it from a laptop beside it.
 
     \b
@@ -29,7 +33,7 @@ def demo(suite: str, backend: str) -> int:
     from sugar_deploy.lab.session import bring_up
     from sugar_deploy.lab.trial import Trial
 
-    say = narrator(quiet=False, as_json=False)
+    say = narrator(quiet=quiet, as_json=False)
     say("An offline school server, from one file: a server and a laptop beside it, on a network of their own")
     lab = bring_up(scenario="offline-server", suite=suite, backend=backend, owned=True, say=say)
     try:
@@ -37,8 +41,9 @@ def demo(suite: str, backend: str) -> int:
         passed = trial.run()
     finally:
         lab.down()
-    report(trial)
-    if passed:
+    if not quiet or not passed:
+        report(trial, verbose=verbose > 0)
+    if passed and not quiet:
         click.echo(
             "\nThe machines are gone. For a school of your own: sugar-deploy init DIR --scenario offline-server"
         )

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import paramiko
 
-from sugar_deploy.cli.options import folder_option, json_option
+from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys.secrets import Secrets
@@ -75,15 +75,24 @@ def _password(target: Host, read_stdin: bool) -> str:
     return password
 
 
-def _show(target: Host, findings: tuple[Finding, ...], *, as_json: bool) -> int:
+def _show(target: Host, seen: dict[str, str], *, as_json: bool, verbose: int, quiet: bool) -> int:
+    findings = examine(seen, _interfaces(target))
     if as_json:
         click.echo(json.dumps({"school": target.name, "findings": [asdict(found) for found in findings]}, indent=2))
     else:
-        width = max(len(found.check) for found in findings)
-        for found in findings:
-            mark = click.style("ok  ", fg="green") if found.ok else click.style("FAIL", fg="red")
-            click.echo(f"{mark} {found.check:<{width}}  {found.seen}{'. ' + found.remedy if found.remedy else ''}")
+        _print(findings, quiet=quiet)
+        for name, value in sorted(seen.items()) if verbose else ():
+            click.echo(f"     {name}: {value}")
     return 0 if all(found.ok for found in findings) else 1
+
+
+def _print(findings: tuple[Finding, ...], *, quiet: bool) -> None:
+    width = max(len(found.check) for found in findings)
+    for found in findings:
+        if quiet and found.ok:
+            continue
+        mark = click.style("ok  ", fg="green") if found.ok else click.style("FAIL", fg="red")
+        click.echo(f"{mark} {found.check:<{width}}  {found.seen}{'. ' + found.remedy if found.remedy else ''}")
 
 
 def _interfaces(target: Host) -> tuple[str, ...]:
@@ -117,6 +126,7 @@ def _become(
 @click.option("--private-key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Your SSH key.")
 @click.option("--password-stdin", is_flag=True, help="Read the password's line from standard input.")
 @json_option
+@verbosity_options
 def add(
     school: str,
     folder: Folder,
@@ -125,6 +135,8 @@ def add(
     private_key: Path | None,
     password_stdin: bool,
     as_json: bool,
+    verbose: int,
+    quiet: bool,
 ) -> int:
     """Pin a server's host key, install your key on it, and probe it.
 
@@ -148,8 +160,8 @@ def add(
     with session(target.connection, folder.known_hosts, key) as client:
         seen = facts(client)
         _become(client, seen, ask, Secrets(folder, plan.deployment.name), target.name)
-    code = _show(target, examine(seen, _interfaces(target)), as_json=as_json)
-    if not as_json and not code:
+    code = _show(target, seen, as_json=as_json, verbose=verbose, quiet=quiet)
+    if not as_json and not quiet and not code:
         click.echo(f"Next: sugar-deploy plan -C {folder.root} --limit {target.name}")
     return code
 
@@ -159,7 +171,8 @@ def add(
 @folder_option
 @click.option("--private-key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Your SSH key.")
 @json_option
-def probe(school: str, folder: Folder, as_json: bool, **options: Any) -> int:
+@verbosity_options
+def probe(school: str, folder: Folder, private_key: Path | None, **shown: Any) -> int:
     """Check that a known server is fit to be a school server.
 
     \b
@@ -169,6 +182,6 @@ def probe(school: str, folder: Folder, as_json: bool, **options: Any) -> int:
     _plan, target = _find(folder, school)
     if not check_pinned(folder.known_hosts, target.connection, shown_key(target.connection)):
         raise UsageError(f"{school} is new to this deployment", f"First: sugar-deploy host add {school}")
-    key = options["private_key"] or (folder_key(folder) if folder_key(folder).exists() else None)
+    key = private_key or (folder_key(folder) if folder_key(folder).exists() else None)
     with session(target.connection, folder.known_hosts, key) as client:
-        return _show(target, examine(facts(client), _interfaces(target)), as_json=as_json)
+        return _show(target, facts(client), **shown)

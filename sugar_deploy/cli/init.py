@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sugar_deploy.cli.options import verbosity_options
 from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
@@ -21,7 +22,8 @@ from sugar_deploy.folder import Folder
     help="How laptops are served.",
 )
 @click.option("--name", help="The deployment's short name; by default made from DIR's.")
-def init(directory: Path, scenario: str, name: str | None) -> int:
+@verbosity_options
+def init(directory: Path, scenario: str, name: str | None, verbose: int, quiet: bool) -> int:
     """Write a commented deployment.yml, ready to edit. Nothing that exists is overwritten.
 
     \b
@@ -37,8 +39,12 @@ def init(directory: Path, scenario: str, name: str | None) -> int:
     except OSError as error:
         place = error.filename or directory
         raise UsageError(f"cannot write {place}: {error.strerror}", "Choose another directory") from None
+    if quiet:
+        return 0
     for path in written:
         click.echo(f"Wrote {path}.")
+    if verbose:
+        click.echo(f"\n{folder.file.read_text(encoding='utf-8')}")
     if directory / ".gitignore" not in written:
         click.echo("Your .gitignore is left as it is: see that it names /.sugar-deploy/.")
     where = shlex.quote(str(directory))

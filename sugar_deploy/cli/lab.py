@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from sugar_deploy.cli.lab_living import apply, shell, ssh_config, the_lab, verify
 from sugar_deploy.cli.lab_options import backend_option, offline_option, scenario_option, source_option, suite_option
 from sugar_deploy.cli.lab_report import describe, show
 from sugar_deploy.cli.lab_test import test
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import json_option, verbosity_options
-from sugar_deploy.errors import UsageError
-from sugar_deploy.folder import Folder
-
-if TYPE_CHECKING:
-    from sugar_deploy.lab.lab import Lab
-
-name_option = click.option("--lab", "identity", metavar="LAB", help="Which lab, if there are several.")
+from sugar_deploy.cli.signals import ended_by_signals
 
 
 @click.group()
@@ -40,7 +32,8 @@ def lab() -> None:
     """
 
 
-lab.add_command(test)
+for command in (apply, shell, ssh_config, test, verify):
+    lab.add_command(command)
 
 
 @lab.command()
@@ -52,6 +45,7 @@ lab.add_command(test)
 @click.option("--name", "identity", metavar="LAB", help="Call the lab this; made up by default.")
 @json_option
 @verbosity_options
+@ended_by_signals()
 def up(as_json: bool, verbose: int, quiet: bool, **choices: Any) -> None:
     """Boot a deployment's machines and leave them running.
 
@@ -66,13 +60,14 @@ def up(as_json: bool, verbose: int, quiet: bool, **choices: Any) -> None:
     if as_json:
         click.echo(json.dumps(describe(machines), indent=2))
     elif not quiet:
-        show(machines)
+        show(machines, verbose=verbose > 0)
 
 
 @lab.command()
 @click.argument("identity", metavar="[LAB]", required=False)
 @click.option("--all", "every", is_flag=True, help="End all labs.")
-def down(identity: str | None, every: bool) -> None:
+@verbosity_options
+def down(identity: str | None, every: bool, verbose: int, quiet: bool) -> None:
     """End a lab: machines, networks, disks, keys.
 
     \b
@@ -86,23 +81,29 @@ def down(identity: str | None, every: bool) -> None:
     from sugar_deploy.lab.session import living
 
     require_root()
+    say = (lambda _text: None) if quiet else click.echo
     names = living() if every else [the_lab(identity).place.identity]
     for name in names:
-        end(LabPlace.of(name))
-        click.echo(f"Ended {name}.")
+        place = LabPlace.of(name)
+        if verbose:
+            say(f"Ending {name}: its disks in {place.disks}, its state and logs in {place.root}")
+        end(place)
+        say(f"Ended {name}.")
     for name in collect():
         if name not in names:
-            click.echo(f"Cleared away what was left of {name}.")
+            say(f"Cleared away what was left of {name}.")
 
 
 @lab.command("list")
 @json_option
-def list_labs(as_json: bool) -> None:
+@verbosity_options
+def list_labs(as_json: bool, verbose: int, quiet: bool) -> None:
     """Show the labs that are up.
 
     \b
     Example:
       sugar-deploy lab list
+      sugar-deploy lab list -q     their names only
     """
     from sugar_deploy.lab.launch import require_root
     from sugar_deploy.lab.session import attachable
@@ -113,77 +114,20 @@ def list_labs(as_json: bool) -> None:
         click.echo(json.dumps([describe(each) for each in found], indent=2))
         return
     for each in found:
-        show(each)
-    if not found:
+        if quiet:
+            click.echo(each.place.identity)
+        else:
+            show(each, verbose=verbose > 0)
+    if not found and not quiet:
         click.echo("No lab is up. Start one: sugar-deploy lab up --scenario offline-server")
-
-
-def the_lab(identity: str | None) -> Lab:
-    """The lab that is meant: the named one, or the only one."""
-    from sugar_deploy.lab.lab import Lab
-    from sugar_deploy.lab.launch import require_root
-    from sugar_deploy.lab.session import living
-
-    require_root()
-    names = living()
-    if identity is not None:
-        return Lab.attach(identity)
-    if not names:
-        raise UsageError("No lab is up", "Start one: sugar-deploy lab up --scenario offline-server")
-    if len(names) > 1:
-        raise UsageError("Several labs are up", f"Say which with --lab: {', '.join(names)}")
-    return Lab.attach(names[0])
-
-
-@lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@name_option
-@click.argument("machine")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def shell(identity: str | None, machine: str, command: tuple[str, ...]) -> None:
-    """Log in to a machine of the lab, or run one command there.
-
-    \b
-    Example:
-      sugar-deploy lab shell san-martin
-      sugar-deploy lab shell san-martin-laptop ip address
-    """
-    import shlex
-
-    machines = the_lab(identity).machines
-    if machine not in machines:
-        raise UsageError(f"The lab has no machine {machine}", f"It has: {', '.join(machines)}")
-    words = machines[machine].ssh_argv(tty=sys.stdin.isatty())
-    command = command[1:] if command[:1] == ("--",) else command
-    os.execvp(words[0], [*words, *(("--", shlex.join(command)) if command else ())])  # noqa: S606 - ssh takes over
-
-
-@lab.command("ssh-config")
-@name_option
-def ssh_config(identity: str | None) -> None:
-    """Print the lab's machines for ~/.ssh/config or `ssh -F`.
-
-    \b
-    Example:
-      sugar-deploy lab ssh-config > lab.conf; ssh -F lab.conf san-martin
-    """
-    for name, machine in the_lab(identity).machines.items():
-        click.echo(f"Host {name}")
-        for line in (
-            "HostName 127.0.0.1",
-            f"Port {machine.port}",
-            "User root",
-            f"IdentityFile {machine.key}",
-            "IdentitiesOnly yes",
-            f"UserKnownHostsFile {machine.place.known_hosts}",
-            "StrictHostKeyChecking yes",
-        ):
-            click.echo(f"    {line}")
 
 
 @lab.command()
 @click.option("--again", is_flag=True, help="Try again, even if it was tried since this machine booted.")
 @json_option
-def backends(again: bool, as_json: bool) -> None:
+@verbosity_options
+@ended_by_signals()
+def backends(again: bool, as_json: bool, verbose: int, quiet: bool) -> None:
     """Boot a small machine in every way there is, and show what was tried, seen and timed.
 
     \b
@@ -194,52 +138,16 @@ def backends(again: bool, as_json: bool) -> None:
     from sugar_deploy.lab.probe import probe
 
     require_root()
-    found = probe(again=again, say=lambda text: click.echo(text, err=True))
+    found = probe(again=again, say=lambda text: None if quiet else click.echo(text, err=True))
     if as_json:
         click.echo(json.dumps([each.as_dict() for each in found], indent=2))
         return
     for each in found:
+        if quiet and each.works:
+            continue
         mark = click.style("works ", fg="green") if each.works else click.style("no    ", fg="yellow")
-        click.echo(f"{each.backend:<10} {mark} {each.seconds:6.1f} s  {each.seen}  (tried: {each.tried})")
-
-
-_PASSED_ON = {"ignore_unknown_options": True}
-
-
-@lab.command(context_settings=_PASSED_ON)
-@name_option
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def apply(identity: str | None, options: tuple[str, ...]) -> int:
-    """Run `sugar-deploy apply` on the lab's deployment; further options are passed on.
-
-    \b
-    Example:
-      sugar-deploy lab apply
-      sugar-deploy lab apply --resume -v
-    """
-    from sugar_deploy.lab.steps import own_argv
-
-    chosen = the_lab(identity)
-    words = ("apply", "-C", str(chosen.place.deployment), "--yes", *options)
-    return subprocess.run(own_argv(*words), check=False).returncode
-
-
-@lab.command(context_settings=_PASSED_ON)
-@name_option
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def verify(identity: str | None, options: tuple[str, ...]) -> int:
-    """Run `sugar-deploy verify` from the lab's laptops; further options are passed on.
-
-    \b
-    Example:
-      sugar-deploy lab verify
-    """
-    from sugar_deploy.lab.laptop import ready_laptop
-    from sugar_deploy.lab.session import hosts
-    from sugar_deploy.lab.steps import own_argv, verify_words
-
-    chosen = the_lab(identity)
-    folder = Folder(chosen.place.deployment)
-    for host in hosts(folder):
-        click.echo(ready_laptop(chosen, host, folder), err=True)
-    return subprocess.run(own_argv(*verify_words(chosen, folder), *options), check=False).returncode
+        kept = " until this machine boots again" if each.lasting else " only this time"
+        click.echo(
+            f"{each.backend:<10} {mark} {each.seconds:6.1f} s  {each.seen}  "
+            f"(tried: {each.tried}{'; believed' + kept if verbose else ''})"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,12 +28,14 @@ def describe(machines: Lab) -> dict[str, Any]:
     }
 
 
-def show(machines: Lab) -> None:
+def show(machines: Lab, *, verbose: bool = False) -> None:
     """A lab, and how to reach its machines."""
     identity = machines.place.identity
     click.echo(f"\nLab {identity}: {machines.suite}, {machines.backend}")
     for name, machine in machines.machines.items():
         click.echo(f"  {name:<24} {machine.spec.kind:<7} sugar-deploy lab shell {name} --lab {identity}")
+        if verbose:
+            click.echo(f"    SSH on 127.0.0.1 port {machine.port}; its console: {machine.console}")
     click.echo(f"Its deployment: {machines.place.deployment}")
     click.echo(f"Next: sugar-deploy lab apply --lab {identity}, lab verify, lab down")
 
@@ -41,14 +44,18 @@ def show(machines: Lab) -> None:
 _SHOWN = {"verify from the laptops", "look from the uplink", "verify", "no network", "children register"}
 
 
-def report(trial: Steps) -> None:
-    """What was tried and seen, step by step."""
+def report(trial: Steps, *, verbose: bool = False) -> None:
+    """What was tried and seen, step by step; verbose: each step's every line."""
+    from sugar_deploy.lab.steps import DETAIL_COLUMNS
+
     click.echo()
     for step in trial.steps:
         mark = click.style("ok  ", fg="green") if step.ok else click.style("FAIL", fg="red")
         click.echo(f"{mark} {step.name:<24} {step.seconds:7.1f} s  {step.seen}")
-        for line in step.details if step.name in _SHOWN else ():
-            click.echo(f"       {line}")
+        for line in step.details if verbose or step.name in _SHOWN else ():
+            # What is wrapped already is left as it is.
+            for part in [line] if len(line) <= DETAIL_COLUMNS else textwrap.wrap(line, DETAIL_COLUMNS):
+                click.echo(f"       {part}")
     total = sum(step.seconds for step in trial.steps)
     good = all(step.ok for step in trial.steps)
     click.echo(f"\n{'All of it works' if good else 'It does not work'}: {total:.0f} s.")

@@ -11,6 +11,7 @@ from sugar_deploy.cli.lab_options import backend_option, scenario_option, source
 from sugar_deploy.cli.lab_report import describe, report
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import json_option, verbosity_options
+from sugar_deploy.cli.signals import ended_by_signals
 from sugar_deploy.folder import Folder
 
 
@@ -23,6 +24,7 @@ from sugar_deploy.folder import Folder
 @click.option("--keep", is_flag=True, help="Leave the machines running, whatever the outcome.")
 @json_option
 @verbosity_options
+@ended_by_signals()
 def test(offline: bool, keep: bool, as_json: bool, verbose: int, quiet: bool, **choices: Any) -> int:
     """Boot, check, render, publish, apply, verify from the laptops and the uplink, apply again.
 
@@ -49,8 +51,8 @@ def test(offline: bool, keep: bool, as_json: bool, verbose: int, quiet: bool, **
         if as_json:
             steps = [step.as_dict() for step in trial.steps]
             click.echo(json.dumps({"ok": passed, **describe(chosen), "steps": steps}, indent=2))
-        elif not quiet:
-            report(trial)
+        elif not quiet or not passed:
+            report(trial, verbose=verbose > 0)
         return 0 if passed else 1
     finally:
         if not keep:

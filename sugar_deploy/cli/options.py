@@ -50,3 +50,8 @@ def verbosity_options(function: F) -> F:
     """-v/-q; passed as `verbose: int` and `quiet: bool`."""
     function = click.option("-v", "--verbose", count=True, help="Say more.")(function)
     return click.option("-q", "--quiet", is_flag=True, help="Say only what failed.")(function)
+
+
+def verbosity_words(verbose: int, quiet: bool) -> tuple[str, ...]:
+    """The same, for a command that goes on as another one."""
+    return ("-v",) * verbose + ("-q",) * quiet

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.options import folder_option, json_option
+from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
 from sugar_deploy.deployment.load import load
 from sugar_deploy.folder import Folder
 from sugar_deploy.garbage import collector_paused
@@ -33,7 +33,8 @@ from sugar_deploy.scenario.resolve import resolve
     help="Where to write the project; by default DIR/.sugar-deploy/rendered.",
 )
 @json_option
-def render(folder: Folder, out: Path | None, as_json: bool) -> None:
+@verbosity_options
+def render(folder: Folder, out: Path | None, as_json: bool, verbose: int, quiet: bool) -> None:
     """Write the Ansible project of the deployment, for `ansible-playbook` and for reading.
 
     The same deployment gives the same bytes. OUT is replaced as a whole; a folder that is not a rendered project is
@@ -53,8 +54,10 @@ def render(folder: Folder, out: Path | None, as_json: bool) -> None:
     following = _next(plan, folder)
     if as_json:
         click.echo(json.dumps(_as_dict(plan, rendered, following), indent=2, ensure_ascii=False))
-    else:
-        _print(plan, rendered, following)
+        return
+    for host in plan.hosts if verbose and not quiet else ():
+        click.echo(f"{host.name}: {', '.join(sorted(host.services))}; {len(host.packages)} packages")
+    _print(plan, rendered, following, quiet=quiet)
 
 
 def _next(plan: Plan, folder: Folder) -> str:
@@ -79,10 +82,12 @@ def _as_dict(plan: Plan, rendered: Rendered, following: str) -> dict[str, object
     }
 
 
-def _print(plan: Plan, rendered: Rendered, following: str) -> None:
+def _print(plan: Plan, rendered: Rendered, following: str, *, quiet: bool) -> None:
+    for name in rendered.left_out:
+        click.echo(f"Left out: {name} (drop-ins end in .conf)", err=True)
+    if quiet:
+        return
     kinds = ", ".join(f"{count} {scenario}" for scenario, count in _scenarios(plan).items()) or "none yet"
     click.echo(f"{plan.deployment.name}: {rendered.hosts} {'school' if rendered.hosts == 1 else 'schools'} ({kinds})")
     click.echo(f"Rendered into {rendered.out}")
-    for name in rendered.left_out:
-        click.echo(f"Left out: {name} (drop-ins end in .conf)", err=True)
     click.echo(f"Next: {following}")

@@ -117,7 +117,7 @@ def publish(folder: Folder, sources: Path | None, latest: bool, as_json: bool, v
 @folder_option
 @json_option
 @verbosity_options
-def verify(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> None:
+def verify(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> int:
     """Prove that the published tree is whole.
 
     \b
@@ -130,12 +130,14 @@ def verify(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> None:
     try:
         report = verify_tree(folder.published, folder.repository_key)
     except BrokenTree as broken:
-        if as_json:
-            print_json({"valid": False, "file": str(broken.path), "reason": broken.why})
-        raise
+        if not as_json:
+            raise
+        print_json({"valid": False, "file": str(broken.path), "reason": broken.why})
+        click.echo(f"sugar-deploy: {broken}", err=True)
+        return broken.exit_code
     if as_json:
         print_json({"valid": True} | report.as_dict())
-        return
+        return 0
     for file in sorted(report.files) if verbose else ():
         click.echo(f"  {file}: good")
     if not quiet:
@@ -143,6 +145,7 @@ def verify(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> None:
             f"Snapshot {report.snapshot} is whole: {len(report.packages)} packages, {len(report.files)} files, "
             f"signed by {' and '.join(report.fingerprints)}"
         )
+    return 0
 
 
 @repo.command("list")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.options import folder_option, json_option, limit_option
+from sugar_deploy.cli.options import folder_option, json_option, limit_option, verbosity_options
 from sugar_deploy.folder import Folder
 from sugar_deploy.run.apply import Request, private_key, select
 from sugar_deploy.run.prepare import resolved
@@ -20,7 +20,16 @@ from sugar_deploy.run.status import SchoolStatus, statuses
 @click.option("--offline", is_flag=True, help="Tell only what this machine knows; contact no server.")
 @click.option("--private-key", "key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="SSH key.")
 @json_option
-def status(folder: Folder, limit: tuple[str, ...], offline: bool, key: Path | None, as_json: bool) -> int:
+@verbosity_options
+def status(
+    folder: Folder,
+    limit: tuple[str, ...],
+    offline: bool,
+    key: Path | None,
+    as_json: bool,
+    verbose: int,
+    quiet: bool,
+) -> int:
     """Show the last run, versions and health, per school.
 
     \b
@@ -31,12 +40,16 @@ def status(folder: Folder, limit: tuple[str, ...], offline: bool, key: Path | No
     found = statuses(folder, hosts, private_key(Request(folder, private_key=key)), offline=offline)
     if as_json:
         click.echo(json.dumps({"schools": [one.as_dict() for one in found]}, indent=2))
-    else:
-        _show(found)
-    return 1 if any(one.reachable is False or one.health == "unhealthy" for one in found) else 0
+    elif shown := [one for one in found if _ails(one)] if quiet else found:
+        _show(shown, verbose=verbose > 0)
+    return 1 if any(map(_ails, found)) else 0
 
 
-def _show(found: list[SchoolStatus]) -> None:
+def _ails(one: SchoolStatus) -> bool:
+    return one.reachable is False or one.health == "unhealthy"
+
+
+def _show(found: list[SchoolStatus], *, verbose: bool = False) -> None:
     """A line a school, however long: in a log nothing may be cut off."""
     rows = [("school", "last run", "result", "snapshot", "server", "health", "packages")]
     for one in found:
@@ -47,5 +60,7 @@ def _show(found: list[SchoolStatus]) -> None:
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for one in found:
+        if verbose and one.phases:
+            click.echo(f"{one.school}: applied: {', '.join(one.phases)}")
         if one.error:
             click.echo(f"{one.school}: {one.error}")

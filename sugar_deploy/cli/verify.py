@@ -13,6 +13,8 @@ from sugar_deploy.run.apply import Request, private_key, select
 from sugar_deploy.run.prepare import resolved
 from sugar_deploy.run.verify import SchoolReport, Verifier, parse_vantages
 
+COLUMNS = 100
+
 
 @click.command()
 @folder_option
@@ -69,11 +71,11 @@ def _show(report: SchoolReport, *, verbose: bool) -> None:
     click.echo(f", seen from {report.vantage}")
     if report.error:
         click.echo(f"  {click.style('FAIL', fg='red')} {report.error}")
-    width = max((len(f"{check.service}: {check.check}") for check in report.checks), default=0)
     for check in report.checks:
         mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
-        name = f"{check.service}: {check.check}"
-        tried = f"  (tried: {check.tried})" if verbose or not check.ok else ""
-        click.echo(f"  {mark} {name:<{width}}  {check.seen}{tried}")
+        took = f" ({check.seconds:.1f} s)" if verbose else ""
+        click.echo(f"  {mark} {check.service}: {check.check}{took}")
+        for line in check.told(COLUMNS - 7):
+            click.echo(f"       {line}")
     for name in report.not_tried:
         click.echo(f"  {click.style('--', fg='yellow')}   {name}: not tried: needs --from, a laptop on the LAN")

@@ -23,6 +23,7 @@ from sugar_deploy.deployment.tree import Tree
 from sugar_deploy.deployment.words import faults
 from sugar_deploy.errors import InvalidDeployment, Problem
 from sugar_deploy.folder import Folder
+from sugar_deploy.garbage import collector_paused
 
 _SCHOOL: TypeAdapter[School] = TypeAdapter(School)
 _DEPLOYMENT: TypeAdapter[Deployment] = TypeAdapter(Deployment)
@@ -44,7 +45,8 @@ def load(folder: Folder) -> Deployment:
 def load_all(folder: Folder) -> Loaded:
     """As `load`, and keep the laptops that were read on the way."""
     reading = _Reading(folder)
-    loaded = reading.read()
+    with collector_paused():
+        loaded = reading.read()
     if reading.problems or loaded is None:
         raise InvalidDeployment(reading.problems)
     return loaded
@@ -55,10 +57,11 @@ def laptops(folder: Folder, school: School) -> tuple[Laptop, ...]:
     if school.laptops is None:
         return ()
     problems: list[Problem] = []
+    path = folder.root / school.laptops
     try:
-        source = read_source(folder.root / school.laptops, school.laptops, problems, bom=True)
+        source = read_source(path, str(path), problems, bom=True)
     except UnreadableError as error:
-        raise InvalidDeployment([Problem(school.laptops, 1, 1, "file", error.message, error.remedy)]) from None
+        raise InvalidDeployment([Problem(str(path), 1, 1, "file", error.message, error.remedy)]) from None
     found = read_laptops(source, Seen({}), problems) if source else ()
     if problems:
         raise InvalidDeployment(problems)
@@ -99,7 +102,8 @@ class _Reading:
         return Loaded(deployment, self._laptops(everyone))
 
     def _main(self) -> Source | None:
-        name = self.folder.file.name
+        # As it is reached from where we are, in the words of the command line: an editor opens it by that.
+        name = str(self.folder.file)
         try:
             return read_source(self.folder.file, name, self.problems, bom=False)
         except UnreadableError as error:
@@ -154,7 +158,7 @@ class _Reading:
             return {}
         for name in self.rows.rows:
             if name in self.named:
-                message = f"{quoted(name)} is already a school of {self.folder.file.name}, line {self._line(name)}"
+                message = f"{quoted(name)} is already a school of {self.folder.file}, line {self._line(name)}"
                 self.problems.append(self.rows.problem(Fault(("schools", name), message, "Delete one of them.")))
             else:
                 self.from_rows.add(name)
@@ -168,7 +172,8 @@ class _Reading:
     def _companion(self, path: str, key: tuple[str, ...]) -> Source | None:
         """A file that the deployment names at a key; if it cannot be opened, that key is at fault."""
         try:
-            return read_source(self.folder.root / path, path, self.problems, bom=True)
+            reached = self.folder.root / path
+            return read_source(reached, str(reached), self.problems, bom=True)
         except UnreadableError as error:
             self._report(Fault(key, f"{quoted(path)} {error.message}", error.remedy))
             return None
@@ -179,11 +184,13 @@ class _Reading:
         parts.update(self.salvaged)
         roles = {name: parts[name].section.role if _known_role(parts.get(name)) else None for name in self.named}
         masters = tuple(sorted(name for name, role in roles.items() if role is Role.MASTER))
+        rules = (*SCHOOL_RULES, *NETWORK_RULES)
         for name, part in parts.items():
             site = Site(name, part.section, deployment.section, roles, masters, self.complete)
-            for rule in (*SCHOOL_RULES, *NETWORK_RULES):
+            for rule in rules:
                 if not part.cut or part.judges(*rule.keys):
-                    self._report(*rule.check(site))
+                    for fault in rule.check(site):
+                        self._report(fault)
         reached = {name: part.section for name, part in parts.items() if part.judges("server", "scenario")}
         for between in BETWEEN_RULES:
             self._report(*between(reached, deployment.section.domain))

@@ -164,13 +164,17 @@ def master_is_a_master(site: Site) -> Iterator[Fault]:
 
 
 def node_has_a_master(site: Site) -> Iterator[Fault]:
-    """A node of a school server knows whom it synchronises with."""
+    """A node of a school server knows whom it synchronises with, and so does a peer that is called a node."""
     school = site.school
-    if school.role is Role.MASTER or school.master is not None or school.scenario not in _NEEDS_MASTER:
+    needs = school.scenario in _NEEDS_MASTER
+    if school.role is Role.MASTER or school.master is not None:
+        return
+    if not needs and "role" not in school.model_fields_set:
         return
     if not site.masters and site.complete and None not in site.roles.values():
         message = "is missing: a node needs a master, and there is none"
-        yield site.fault("master", message, "Give one school role: master.")
+        alone = "" if needs else ", or delete this one's role: a peer may serve alone"
+        yield site.fault("master", message, f"Give one school role: master{alone}.")
     elif len(site.masters) > 1:
         some = ", ".join(site.masters[:5]) + (" …" if len(site.masters) > 5 else "")
         yield site.fault("master", f"is missing: there is more than one: {some}", "Name this node's master.")

@@ -49,6 +49,13 @@ systemctl --root="$root" --quiet enable systemd-networkd.service
 systemctl --root="$root" --quiet disable systemd-networkd-wait-online.service
 """
 
+# The builder and all that it starts end with us, however we end, and so do its mounts: nothing goes on writing into
+# what the next build clears away.
+_ENDS_WITH_US = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *("unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount", "--mount-proc", "--"),
+)
+
 Say = Callable[[str], None]
 
 
@@ -136,6 +143,7 @@ def obtain(wanted: Recipe, say: Say = lambda _: None) -> tuple[Image, int]:
     folder = images_root()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / f"{wanted.family}.lock"):
+        _sweep(wanted.family)
         image = _newest(wanted)
         if image is None or image.age_days(time.time()) > MAXIMUM_AGE_DAYS:
             image = _rebuild(wanted, image, say)
@@ -166,14 +174,13 @@ def _build(wanted: Recipe, say: Say) -> Image:
     # A name of its own for each build: labs that run keep their image when it is renewed.
     final = images_root() / f"{wanted.key}.{time.time_ns():020d}"
     work = images_root() / f".{final.name}.{os.getpid()}"
-    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o755)
     try:
         hook = work / "customise.sh"
         hook.write_text(wanted.customise, encoding="utf-8")
         log = images_root() / f"{wanted.family}.log"
         execute(
-            wanted.argv(work / "root", hook),
+            (*_ENDS_WITH_US, *wanted.argv(work / "root", hook)),
             timeout_seconds=1800,
             log=log,
             remedy="Check the mirror in /etc/apt, or name another in SUGAR_DEPLOY_DEBIAN_MIRROR",
@@ -186,17 +193,28 @@ def _build(wanted: Recipe, say: Say) -> Image:
         )
         work.rename(final)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
     say(f"Built it in {time.time() - started:.0f} s")
     return Image(final)
 
 
 def _clear_others(family: str, keep: Image) -> None:
-    """Remove the family's images that no lab uses, and what broken-off builds left."""
+    """Remove the family's images that no lab uses."""
     for folder in images_root().glob(f"{family}-*"):
         if folder != keep.folder:
             remove_unused(Image(folder))
+
+
+def _sweep(family: str) -> None:
+    """Remove what killed builds and removals left; only called while nobody else builds this family."""
     for folder in images_root().glob(f".{family}-*"):
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which a process that was killed just now may write a last file."""
+    until = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < until:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -205,7 +223,10 @@ def remove_unused(image: Image) -> bool:
     try:
         with image.users.open() as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(image.folder)
+            # Under another name first: half an image is never taken for a whole one.
+            doomed = image.folder.with_name(f".{image.folder.name}.gone")
+            image.folder.rename(doomed)
+            shutil.rmtree(doomed)
     except (BlockingIOError, FileNotFoundError):
         return False
     return True

@@ -14,10 +14,13 @@ from sugar_deploy.deployment.load import load
 from sugar_deploy.errors import DeployError
 from sugar_deploy.folder import Folder
 from sugar_deploy.lab.lab import Lab
+from sugar_deploy.run.verify import Check
 
 Say = Callable[[str], None]
 Outcome = tuple[bool, str, list[str]]
 """Whether it did what it should, what was seen in a few words, and line by line."""
+DETAIL_COLUMNS = 93
+"""How wide such a line is, so that it stands indented in 100 columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ def verify(lab: Lab, folder: Folder) -> Outcome:
     details = []
     for name, school in sorted(schools.items()):
         details += [f"{name}: {school['error']}"] if school["error"] else []
-        for check in school["checks"]:
-            mark = "ok" if check["ok"] else "FAIL"
-            details.append(f"{name}: {mark}: {check['service']}: {check['check']}: {check['seen']}")
+        for check in (Check(**each) for each in school["checks"]):
+            details.append(f"{name}: {'ok' if check.ok else 'FAIL'}: {check.service}: {check.check}")
+            details += [f"  {line}" for line in check.told(DETAIL_COLUMNS - 2)]
     good = sum(check["ok"] for school in schools.values() for check in school["checks"])
     count = sum(len(school["checks"]) for school in schools.values())
     return done.returncode == 0 and count > 0, f"{good} of {count} checks", details

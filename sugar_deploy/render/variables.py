@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
+from json.encoder import encode_basestring
 from typing import Any
 
-from sugar_deploy.deployment.model import Deployment, Section
+from pydantic_core import to_jsonable_python
+
+from sugar_deploy.deployment.model import Deployment
 from sugar_deploy.scenario.catalogue import what_roles_keep
 from sugar_deploy.scenario.plan import Host
+from sugar_deploy.scenario.variables import RoleVariables
 
 OURS = frozenset({"ansible_ssh_common_args"})
 """The only variables that are templates; all others hold the deployer's texts."""
@@ -30,20 +35,20 @@ def common_variables(deployment: Deployment) -> dict[str, Any]:
     return {
         "ansible_ssh_common_args": _SSH_ARGUMENTS,
         "base__timezone": deployment.timezone,
-        "base__languages": list(deployment.languages),
-        "base__upgrades": plain(services.upgrades),
+        "base__languages": deployment.languages,
+        "base__upgrades": services.upgrades,
         "lan__domain": deployment.domain,
-        "lan__dhcp": plain(services.dhcp),
-        "lan__dns": plain(services.dns),
+        "lan__dhcp": services.dhcp,
+        "lan__dns": services.dns,
         "repository__name": deployment.name,
         "repository__url": deployment.repository.url,
         "repository__contents": deployment.repository.contents,
-        "upgrade__units": list(kept.units),
-        "upgrade__paths": list(kept.paths),
+        "upgrade__units": kept.units,
+        "upgrade__paths": kept.paths,
         "sshd__password_login": services.ssh.password_login,
-        **{f"firewall__{name}": value for name, value in plain(services.firewall).items()},
-        **{f"presence__{name}": value for name, value in plain(services.presence).items()},
-        **{f"sugar_server__{name}": value for name, value in plain(services.registration).items()},
+        **{f"firewall__{name}": value for name, value in vars(services.firewall).items()},
+        **{f"presence__{name}": value for name, value in vars(services.presence).items()},
+        **{f"sugar_server__{name}": value for name, value in vars(services.registration).items()},
     }
 
 
@@ -55,23 +60,27 @@ def host_variables(host: Host, common: Mapping[str, Any]) -> dict[str, Any]:
         "ansible_user": host.connection.user,
     }
     for role in host.variables:
-        for name, value in plain(role).items():
-            key = f"{role.role}__{name}"
-            if key not in common or common[key] != value:
+        values = vars(role)
+        for key, name in _keys(type(role)):
+            value = values[name]
+            # Most are the deployment's own instances, which need no looking into.
+            if key not in common or (common[key] is not value and common[key] != value):
                 variables[key] = value
     return variables
 
 
-def plain(model: Section) -> dict[str, Any]:
-    """A model in JSON's own types."""
-    return model.model_dump(mode="json")
+@cache
+def _keys(role: type[RoleVariables]) -> tuple[tuple[str, str], ...]:
+    """A role's variables, each with the field that it is."""
+    return tuple((f"{role.role}__{name}", name) for name in role.model_fields)
 
 
 def dump(variables: Mapping[str, Any], *, own: frozenset[str] = frozenset()) -> str:
     """One variable a line, sorted, so that a person and `diff` can read it; only `own` ones may be templates."""
     text = _lines(variables)
     if any(mark in text for mark in _TEMPLATE_MARKS):
-        text = _lines({key: value if key in own else untrusted(value) for key, value in variables.items()})
+        plain = {key: to_jsonable_python(value) for key, value in variables.items()}
+        text = _lines({key: value if key in own else untrusted(value) for key, value in plain.items()})
     return f"{{\n{text}\n}}\n"
 
 
@@ -93,4 +102,20 @@ def untrusted(value: Any) -> Any:
     return value
 
 
-_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, check_circular=False).encode
+def _json(value: Any) -> str:
+    """JSON in the shortest way for what most values are; an encoder is set up anew for each other one."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is int:
+        return str(value)
+    if kind is bool:
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, check_circular=False, default=to_jsonable_python
+).encode

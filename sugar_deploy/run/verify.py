@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,17 @@ class Check:
     seen: str
     ok: bool
     seconds: float = 0.0
+
+    def told(self, width: int) -> list[str]:
+        """What was tried and seen as lines of that width, for people; what a server sends steers no terminal."""
+        lines = []
+        for word, text in (("tried: ", self.tried), ("seen:  ", self.seen)):
+            printable = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+            indented = " " * len(word)
+            lines += textwrap.wrap(printable, width, initial_indent=word, subsequent_indent=indented) or [
+                word.rstrip()
+            ]
+        return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 from typing import Literal
 
+from sugar_deploy.deployment.model import Firewall
 from sugar_deploy.scenario.catalogue import what_roles_keep
 from sugar_deploy.scenario.site import Site, address_range
 from sugar_deploy.scenario.variables import (
@@ -120,21 +121,28 @@ def lan(site: Site) -> LanVariables:
 
 def firewall(site: Site) -> FirewallVariables:
     """What is reachable: from the LAN where there is one, else from the uplink. SSH has its own rule."""
-    has_lan = site.lan is not None
-    return FirewallVariables(
-        **vars(site.settings.firewall),
-        ssh_port=site.school.server.port,
-        ssh_from_lan=ssh_from_lan(site),
-        lan_interface=site.lan.interface if site.lan else None,
-        uplink_interface=site.uplink,
-        lan_tcp=_ports("lan_tcp", site.running) if has_lan else (),
-        lan_udp=_ports("lan_udp", site.running) if has_lan else (),
-        uplink_tcp=() if has_lan else _ports("uplink_tcp", site.running),
-        gateway="gateway" in site.running,
-    )
+    lan_interface = site.lan.interface if site.lan else None
+    port = site.school.server.port
+    return _firewall(site.settings.firewall, port, ssh_from_lan(site), lan_interface, site.uplink, site.running)
 
 
 @lru_cache(maxsize=256)
+def _firewall(
+    chosen: Firewall, port: int, from_lan: bool, lan: str | None, uplink: str | None, running: frozenset[str]
+) -> FirewallVariables:
+    return FirewallVariables(
+        **vars(chosen),
+        ssh_port=port,
+        ssh_from_lan=from_lan,
+        lan_interface=lan,
+        uplink_interface=uplink,
+        lan_tcp=_ports("lan_tcp", running) if lan else (),
+        lan_udp=_ports("lan_udp", running) if lan else (),
+        uplink_tcp=() if lan else _ports("uplink_tcp", running),
+        gateway="gateway" in running,
+    )
+
+
 def _ports(table: str, running: frozenset[str]) -> tuple[int, ...]:
     return tuple(sorted(port for name, ports in PORTS[table].items() if name in running for port in ports))
 
@@ -145,11 +153,16 @@ def time(site: Site) -> TimeVariables:
     follows = site.offer.follows_time == "always" or (
         site.offer.follows_time == "with-uplink" and site.uplink is not None
     )
-    return TimeVariables(
-        upstream=site.settings.ntp.upstream if running and follows else (),
-        serve=site.lan.address if running and site.lan else None,
-        local_clock=running and site.offer.own_clock and site.lan is not None,
+    return _time(
+        site.settings.ntp.upstream if running and follows else (),
+        site.lan.address if running and site.lan else None,
+        running and site.offer.own_clock and site.lan is not None,
     )
+
+
+@lru_cache(maxsize=256)
+def _time(upstream: tuple[str, ...], serve: IPv4Interface | None, local_clock: bool) -> TimeVariables:
+    return TimeVariables(upstream=upstream, serve=serve, local_clock=local_clock)
 
 
 def presence(site: Site) -> PresenceVariables:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface
 
 from sugar_deploy.deployment.model import AddressRange, Deployment, Lan, Scenario, School, Services
 from sugar_deploy.deployment.names import server_name
@@ -61,7 +62,13 @@ def address_range(lan: Lan) -> AddressRange | None:
     """The laptops' addresses: as described, else all above the server's; None where it sits at the very top."""
     if lan.range:
         return lan.range
-    first, last = int(lan.address.ip) + 1, int(lan.address.network.broadcast_address) - 1
+    return _above(lan.address)
+
+
+@lru_cache(maxsize=256)
+def _above(address: IPv4Interface) -> AddressRange | None:
+    # Very many schools have the same network.
+    first, last = int(address.ip) + 1, int(address.network.broadcast_address) - 1
     if first > last:
         return None
     return AddressRange(first=IPv4Address(first), last=IPv4Address(last))

@@ -122,6 +122,21 @@ def test_a_failed_build_leaves_nothing(builder: Builder) -> None:
     assert [path for path in image.images_root().iterdir() if path.is_dir()] == []
 
 
+def test_a_removal_that_is_cut_leaves_no_half_image(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = take()
+
+    def cut(_folder: Path, **_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(image.shutil, "rmtree", cut)
+        with pytest.raises(KeyboardInterrupt):
+            image.remove_unused(old)
+    new = take()
+    assert new.folder != old.folder
+    assert [path for path in image.images_root().iterdir() if path.is_dir()] == [new.folder]
+
+
 def test_two_labs_build_it_once(builder: Builder) -> None:
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:

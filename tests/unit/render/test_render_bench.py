@@ -1,16 +1,52 @@
-"""The benchmark still runs, on few schools; how fast is for its readers to judge."""
+"""The benchmark still runs, and ten thousand schools stay within the bounds that the design has to keep."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
+
+LINE = re.compile(r"(.+?) +([\d,]+) +[\d.]+ s +([\d.]+) s +(\d+) MiB")
+MOST_MEBIBYTES = 300_000_000 / 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took."""
+
+    processor_seconds: float
+    mebibytes: float
+
+
+def costs(schools: int) -> dict[str, Cost]:
+    """Run the benchmark; each command's cost."""
+    argv = [sys.executable, "-m", "tests.bench.render", "--schools", str(schools), "--runs", "1"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = [LINE.match(line) for line in done.stdout.splitlines()[1:]]
+    assert all(found), done.stdout
+    assert {line[2] for line in found if line} == {f"{schools:,}"}
+    return {line[1]: Cost(float(line[3]), float(line[4])) for line in found if line}
+
+
+def within_bounds(found: dict[str, Cost]) -> bool:
+    """Check and render together, and Ansible for one host, under three seconds and 300 MB.
+
+    Of the processor's time: what else the machine does meanwhile prolongs the elapsed time only.
+    """
+    described = found["check"].processor_seconds + found["render"].processor_seconds
+    listed = found["ansible-inventory --host"].processor_seconds
+    return described < 3 and listed < 3 and all(cost.mebibytes < MOST_MEBIBYTES for cost in found.values())
 
 
 def test_prints_a_line_for_each_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.render", "--schools", "20", "--runs", "1"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert [line[:34].strip() for line in lines] == ["", "check", "render", "ansible-inventory --host"]
-    assert all(" s " in line and " MiB" in line for line in lines[1:])
+    assert list(costs(20)) == ["check", "render", "ansible-inventory --host"]
+
+
+def test_ten_thousand_schools_are_within_the_bounds() -> None:
+    # A processor that is shared with others is slower while they use its caches: the best of a few runs counts.
+    tried: list[dict[str, Cost]] = []
+    while len(tried) < 3 and not (tried and within_bounds(tried[-1])):
+        tried.append(costs(10_000))
+    assert within_bounds(tried[-1]), tried

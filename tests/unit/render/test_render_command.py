@@ -60,7 +60,7 @@ def test_an_invalid_deployment_renders_nothing(folder: Path) -> None:
     file = folder / "deployment.yml"
     file.write_text(file.read_text().replace("America/La_Paz", "America/La_Pas"))
     _, errors = render("-C", folder, status=2)
-    assert errors.startswith("deployment.yml:4:")
+    assert errors.startswith(f"{file}:4:")
     assert not (folder / ".sugar-deploy").exists()
 
 
