@@ -1,6 +1,7 @@
 """A school's server through upgrades: good, broken, cut off; and what was on it is on it still.
 
-The tests build on each other. They apply only the phases that upgrades are about: the others have their own tests.
+It begins with our packages as they were last released, and is upgraded to the present ones. The tests build on each
+other. They apply only the phases that upgrades are about: the others have their own tests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,13 @@ from sugar_deploy.run.apply import environment, folder_key
 from sugar_deploy.run.events import HostResult
 from sugar_deploy.run.execute import execute
 from sugar_deploy.run.store import new_run
+from tests.fixtures.releases import sources
 from tests.scenario import variants
 
 pytestmark = pytest.mark.vm
 PHASES = ["repository", "upgrade", "presence", "sugar_server"]
+INSTALLED = ("sugar-server", "sugar-server-base", "prosody-sugar", "sugaroid")
+DAEMON, MODULES = "sugar-server", "prosody-sugar"
 
 
 class School:
@@ -37,6 +41,8 @@ class School:
         self.lab, self.work = lab, work
         self.folder = Folder(lab.place.deployment)
         (self.server,) = lab.servers()
+        self.released = sources.released(sources.releases()[-1], work)
+        self.present = sources.present(self.released, work)
         self.phases = work / "phases.json"
         self.phases.write_text(json.dumps({"sugar_deploy_phases_in_order": PHASES}))
 
@@ -45,9 +51,9 @@ class School:
         argv = [sys.executable, "-m", "sugar_deploy", *words, "-C", str(self.folder.root)]
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800)
 
-    def publish(self) -> str:
-        """Publish what there is and render; returns the snapshot."""
-        done = self.own("repo", "publish", "--json")
+    def publish(self, packages: Path) -> str:
+        """Publish our packages from these sources, and variants that there are; render; returns the snapshot."""
+        done = self.own("repo", "publish", "--json", "--sources", str(packages))
         assert done.returncode == 0, done.stderr
         assert self.own("render").returncode == 0
         snapshot: str = json.loads(done.stdout)["snapshot"]
@@ -63,6 +69,20 @@ class School:
     def says(self, script: str) -> str:
         """What a shell on the server prints."""
         return self.server.run(("sh", "-c", script), check=False).stdout.strip()
+
+    def newer(self, package: str, number: int) -> str:
+        """The NUMBERth version above the present one."""
+        return f"{sources.version(self.present, package)}+{number}"
+
+    def variant(self, package: str, number: int, change: Callable[[Path], None] = variants.sound) -> str:
+        """Have a variant of the present package published with the next snapshot; returns its version."""
+        version = self.newer(package, number)
+        variants.make(self.folder, self.present, package, version, change)
+        return version
+
+    def versions(self) -> dict[str, str]:
+        """What of ours is installed."""
+        return {name: self.version(name) for name in INSTALLED}
 
     def version(self, package: str) -> str:
         return self.says(f"dpkg-query -W -f '${{Status}} ${{Version}}' {package}").removeprefix(
@@ -102,10 +122,9 @@ class School:
         self.server.start()
         self.server.wait_for_ssh()
 
-    def assert_as_before(self, before: tuple[str, str, str], **versions: str) -> None:
+    def assert_as_before(self, before: tuple[str, str, str], versions: dict[str, str]) -> None:
         """The packages have these versions, and the school misses nothing."""
-        for package, version in versions.items():
-            assert self.version(package.replace("_", "-")) == version
+        assert self.versions() == versions
         assert self.possessions() == before
         assert self.serves()
         assert self.says("dpkg --audit") == ""
@@ -126,10 +145,10 @@ def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_a_server_in_service_has_something_to_lose(school: School) -> None:
-    variants.make(school.folder, school.work, "sugar-server", "0.1.0+1")
-    school.publish()
+    school.publish(school.released)
     first = school.apply()
     assert first.status == "changed", first.as_dict()
+    assert school.versions() == {name: sources.version(school.released, name) for name in INSTALLED}
     domain = school.says("sed -n 's/^VirtualHost \"\\(.*\\)\"/\\1/p' /etc/prosody/prosody.cfg.lua")
     registered = school.says(f"sugaroid register --server {domain} --address 127.0.0.1")
     assert "jabberserver" in registered, registered
@@ -142,32 +161,50 @@ def test_a_server_in_service_has_something_to_lose(school: School) -> None:
     assert "restore-point" not in school.left(), "there was nothing to come back to"
 
 
-def test_an_upgrade_is_foreseen_cut_off_by_a_power_cut_and_made(school: School) -> None:
-    before = school.possessions()
-    variants.make(school.folder, school.work, "sugar-server", "0.1.1")
-    school.publish()
+def test_an_upgrade_from_the_release_that_fails_comes_back_to_it(school: School) -> None:
+    before, versions = school.possessions(), school.versions()
+    school.variant(DAEMON, 1, variants.destroys_registrations)
+    school.publish(school.present)
+    run = school.apply()
+    assert run.rolled_back_to, run.as_dict()
+    assert "the migration has failed" in run.message
+    school.assert_as_before(before, versions)
+    assert "restore-point" not in school.left()
+
+
+def test_an_upgrade_from_the_release_is_foreseen_cut_off_by_a_power_cut_and_made(school: School) -> None:
+    (registered, account, _settings), versions = school.possessions(), school.versions()
+    daemon = school.variant(DAEMON, 2)
+    school.publish(school.present)
     foreseen = school.apply(check=True)
     diffs = " ".join(str(change.get("diff")) for change in foreseen.changes)
-    assert "-sugar-server 0.1.0+1" in diffs
-    assert "+sugar-server 0.1.1" in diffs
-    assert school.version("sugar-server") == "0.1.0+1"
-    school.cut_power_in("postinst", "0.1.1")
+    assert f"-sugar-server {versions[DAEMON]}" in diffs
+    assert f"+sugar-server {daemon}" in diffs
+    assert school.versions() == versions
+    school.cut_power_in("postinst", daemon)
     assert "restore-point" in school.left(), "what was before is still known"
     run = school.apply()
     assert run.status == "changed", run.as_dict()
-    school.assert_as_before(before, sugar_server="0.1.1")
+    present = {name: sources.version(school.present, name) for name in INSTALLED}
+    assert school.versions() == present | {DAEMON: daemon}
+    assert all(present[name] != versions[name] for name in INSTALLED)
+    # The new version may say it in other words, or have settings that the former did not know.
+    (laptop,) = (word for word in registered.split() if word.startswith("SHA256:"))
+    assert laptop in school.possessions()[0]
+    assert school.possessions()[1] == account
+    assert school.serves()
     left = school.left()
     assert len([name for name in left if name.startswith("repository-")]) == 1, left
     assert "restore-point" not in left
 
 
 def test_a_daemon_that_loses_its_data_is_rolled_back_even_if_the_way_back_is_cut_off(school: School) -> None:
-    before = school.possessions()
+    before, versions = school.possessions(), school.versions()
     good = (school.folder.published / "snapshot").read_text().strip()
-    variants.make(school.folder, school.work, "sugar-server", "0.1.2", variants.destroys_registrations)
-    school.publish()
+    broken = school.variant(DAEMON, 3, variants.destroys_registrations)
+    school.publish(school.present)
     # The former version's own script, as it comes back.
-    school.cut_power_in("postinst", "0.1.1")
+    school.cut_power_in("postinst", versions[DAEMON])
     assert "restore-point" in school.left()
     # The next run goes all the way back first, tries the same snapshot again, and comes back again.
     run = school.apply()
@@ -178,34 +215,34 @@ def test_a_daemon_that_loses_its_data_is_rolled_back_even_if_the_way_back_is_cut
     assert "sugar-server.service" in run.message
     assert "the migration has failed" in run.message, "the daemon's last words are the cause"
     assert run.phase == "sugar_server"
-    school.assert_as_before(before, sugar_server="0.1.1")
+    school.assert_as_before(before, versions)
     assert school.says("cat /var/lib/sugar-deploy/repository/snapshot") == good
     # Unattended upgrades see the former snapshot alone.
     policy = school.says("apt-get update -q >/dev/null 2>&1; LC_ALL=C apt-cache policy sugar-server")
-    assert "Candidate: 0.1.1" in policy
-    assert "0.1.2" not in policy
+    assert f"Candidate: {versions[DAEMON]}\n" in policy
+    assert broken not in policy
 
 
 def test_after_a_power_cut_a_module_that_does_not_load_takes_no_account_with_it(school: School) -> None:
-    before = school.possessions()
-    variants.make(school.folder, school.work, "sugar-server", "0.1.3")
-    variants.make(school.folder, school.work, "prosody-sugar", "0.1.1", variants.is_no_lua)
-    school.publish()
-    school.cut_power_in("preinst", "0.1.3")
-    assert school.version("sugar-server") != "0.1.3"
+    before, versions = school.possessions(), school.versions()
+    daemon = school.variant(DAEMON, 4)
+    school.variant(MODULES, 1, variants.is_no_lua)
+    school.publish(school.present)
+    school.cut_power_in("preinst", daemon)
+    assert school.version(DAEMON) != daemon
     run = school.apply()
     assert run.rolled_back_to
     assert run.phase == "presence"
     assert "sugar_roster" in run.message, run.message
-    school.assert_as_before(before, sugar_server="0.1.1", prosody_sugar="0.1.0")
+    school.assert_as_before(before, versions)
 
 
 def test_a_former_snapshot_that_is_published_again_is_gone_back_to(school: School) -> None:
-    before = school.possessions()
-    variants.clear(school.folder, "prosody-sugar")
-    variants.make(school.folder, school.work, "sugar-server", "0.1.0+1")
-    school.publish()
+    before, versions = school.possessions(), school.versions()
+    variants.clear(school.folder, MODULES)
+    variants.clear(school.folder, DAEMON)
+    school.publish(school.present)
     run = school.apply()
     assert run.status == "changed", run.as_dict()
-    school.assert_as_before(before, sugar_server="0.1.0+1", prosody_sugar="0.1.0")
+    school.assert_as_before(before, versions | {DAEMON: sources.version(school.present, DAEMON)})
     assert school.apply(check=True).changes == []

@@ -1,4 +1,4 @@
-"""Our packages in other versions, sound and broken, as the deployment's own .debs."""
+"""Our packages in other versions than their sources have, sound and broken, as the deployment's own .debs."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def is_no_lua(tree: Path) -> None:
     script.write_text(script.read_text().replace("set -e\n", "set -e\nrm -rf /var/lib/prosody/*\n", 1))
 
 
-def make(folder: Folder, work: Path, package: str, version: str, change: Callable[[Path], None] = sound) -> None:
-    """Put the package into the deployment's debs/, instead of what was there of that name."""
-    (built,) = (deb for one in build() for deb in one.debs if deb.name.startswith(f"{package}_"))
-    tree = work / f"{package}-{version}"
+def make(folder: Folder, sources: Path, package: str, version: str, change: Callable[[Path], None] = sound) -> None:
+    """Put the package of these sources into the deployment's debs/, instead of what was there of that name."""
+    (built,) = (deb for one in build(sources=sources) for deb in one.debs if deb.name.startswith(f"{package}_"))
+    tree = sources.parent / f"{package}-{version}"
     shutil.rmtree(tree, ignore_errors=True)
     subprocess.run(["dpkg-deb", "--raw-extract", str(built), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
