@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ASGI application: XML-RPC registration, /health and the school's page."""
+"""The ASGI application: the rooms' endpoints, /health and the school's page."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from sugar_server import health, page
 from sugar_server.config import Config
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
+from sugar_server.statistics.store import Store as StatisticsStore
+from sugar_server.statistics.web import Statistics
 from sugar_server.writer import Writer
 
 _HEADERS = [
@@ -38,18 +40,23 @@ class Daemon:
     config: Config
     folder: Path
     writer: Writer[Store]
+    statistics: Writer[StatisticsStore]
     clock: Callable[[], float] = time.time
     _examined: tuple[float, dict[str, Any]] | None = None
     _examining: asyncio.Lock | None = None
 
     def __post_init__(self) -> None:
         self._register = Register(self.config, self.writer, self.clock)
+        self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
 
     def app(self) -> ASGIApp:
         routes = [
             Route("/", self.root, methods=["GET", "POST"]),
             Route("/RPC2", self._register.endpoint, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
+            Route("/user/{guid}", self._statistics.user, methods=["GET", "POST"]),
+            Route("/statistics.csv", self._statistics.sums, methods=["GET"]),
+            Route("/statistics.json", self._statistics.sums, methods=["GET"]),
         ]
         return _with_headers(Starlette(routes=routes))
 
@@ -57,6 +64,10 @@ class Daemon:
         if request.method == "POST":
             return await self._register.endpoint(request)
         return HTMLResponse(page.page(self.config.title))
+
+    async def _pubkeys(self) -> list[str]:
+        found = await asyncio.wrap_future(self.writer.submit(lambda store: store.registrations()))
+        return [row["pubkey"] for row in found if row["state"] == "accepted"]
 
     async def health(self, _: Request) -> Response:
         report = await self._report()

@@ -14,12 +14,14 @@ from sugar_server.command import Failed, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase
 from sugar_server.registration import commands as registration
+from sugar_server.statistics import commands as statistics
 
 HEALTH = "http://127.0.0.1:8080/health"
 _EPILOG = """examples:
   sugar-server check-config                    check the settings in /etc/sugar-server
   sugar-server registrations                   list the registered laptops and those that wait for approval
   sugar-server health                          ask the running daemon how it is
+  sugar-server statistics --csv                the school's usage, day by day, for a spreadsheet
   sugar-server approve SHA256:47DEQpj8HBSa…    accept a laptop that waits
   sugar-server forget SHA256:47DEQpj8HBSa…     remove a laptop's registration
 
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(run=_health)
 
     registration.add(commands)
+    statistics.add(commands)
     return parser
 
 

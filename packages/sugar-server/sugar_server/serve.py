@@ -19,6 +19,7 @@ from sugar_server.app import Daemon
 from sugar_server.config import Config
 from sugar_server.notify import notify, passed_sockets, watchdog_seconds
 from sugar_server.registration.store import Store
+from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
 class _Server(uvicorn.Server):
     """Tells systemd when it listens, and that it is alive."""
 
-    writer: Writer[Store]
+    writers: tuple[Writer[Any], ...]
     _pulse: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,7 +77,7 @@ class _Server(uvicorn.Server):
     async def _beat(self) -> None:
         seconds = watchdog_seconds()
         while seconds is not None:
-            if self.writer.alive:
+            if all(writer.alive for writer in self.writers):
                 notify("WATCHDOG=1")
             await asyncio.sleep(seconds / 3)
 
@@ -87,19 +88,20 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
     sockets = [_listen(address) for address in addresses] or passed_sockets()
     if not sockets:
         raise CannotServe("No socket to serve. Start sugar-server.socket with systemctl, or give --listen HOST:PORT.")
-    writer = Writer(lambda: Store(folder))
-    with contextlib.closing(writer):
-        server = _Server(_settings(config, folder, writer))
-        server.writer = writer
+    with contextlib.ExitStack() as ending:
+        writer = ending.enter_context(contextlib.closing(Writer(lambda: Store(folder))))
+        statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
+        server = _Server(_settings(Daemon(config, folder, writer, statistics)))
+        server.writers = (writer, statistics)
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)
         asyncio.run(server.serve(sockets=sockets))
 
 
-def _settings(config: Config, folder: Path, writer: Writer[Store]) -> uvicorn.Config:
+def _settings(daemon: Daemon) -> uvicorn.Config:
     return uvicorn.Config(
-        Daemon(config, folder, writer).app(),
+        daemon.app(),
         http=_Protocol,
         loop="asyncio",
         ws="none",
