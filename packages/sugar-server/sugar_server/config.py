@@ -12,10 +12,11 @@ import configparser
 import difflib
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sugar_server.database import settings as database
 from sugar_server.registration import settings as registration
 from sugar_server.registration.laptops import UnreadableLaptops, read_serials
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
@@ -27,6 +28,7 @@ MAIN = Path("etc/sugar-server/sugar-server.conf")
 LOCAL = Path("etc/sugar-server/conf.d")
 SECTIONS: Mapping[str, Keys] = {
     "server": {"fqdn": host, "title": title},
+    "database": database.KEYS,
     "registration": registration.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
@@ -63,6 +65,7 @@ class Config:
     title: str
     minimum_free_bytes: int
     registration: registration.RegistrationSettings
+    database: database.DatabaseSettings = field(default_factory=database.DatabaseSettings)
 
 
 class _Reader:
@@ -110,7 +113,7 @@ class _Reader:
 
     def settings(self, section: str, kind: type[S]) -> S:
         """A section's settings: what the files say, and KIND's own defaults."""
-        given = {field.name: f"{section}.{field.name}" for field in fields(kind)}
+        given = {each.name: f"{section}.{each.name}" for each in fields(kind)}
         return kind(**{name: self.values[key] for name, key in given.items() if key in self.values})
 
     def listed(self) -> frozenset[str] | None:
@@ -154,6 +157,7 @@ def load(root: Path) -> Config:
         title=reader.values.get("server.title") or fqdn,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
         registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
+        database=reader.settings("database", database.DatabaseSettings),
     )
 
 

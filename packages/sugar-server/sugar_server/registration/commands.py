@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.command import Failed, add_root, add_state, become_owner
 from sugar_server.registration.store import NAME, Store
 
 
@@ -19,6 +19,7 @@ def add(commands: Any) -> None:
     listing = commands.add_parser("registrations", help="list the laptops", description=_registrations.__doc__)
     listing.add_argument("--json", action="store_true", help="as JSON, for scripts")
     add_state(listing)
+    add_root(listing)
     listing.set_defaults(run=_registrations)
 
     for name, run, text in (
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
         command = commands.add_parser(name, help=text, description=run.__doc__)
         command.add_argument("fingerprint", metavar="FINGERPRINT", help="as `sugar-server registrations` lists it")
         add_state(command)
+        add_root(command)
         command.set_defaults(run=run)
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sugar_server.config import Config
+from sugar_server.database import UnusableDatabase
 from sugar_server.registration import wire
 from sugar_server.registration.attempt import Attempt, Refused, backup_url, check
 from sugar_server.registration.store import Outcome, Store
@@ -21,6 +22,7 @@ from sugar_server.writer import Writer
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WRITE = 6
 """A laptop hangs up after eight seconds."""
+CANNOT_WRITE = "the server cannot write it down now; try again later"
 _REFUSALS = {
     Outcome.HELD: "the serial number is registered with another key; this one waits for approval",
     Outcome.REJECTED: "the serial number is registered with another key",
@@ -49,6 +51,9 @@ class Register:
             return _refusal(address, serial, str(error), error.status)
         except Refused as error:
             return _refusal(address, serial, str(error))
+        except UnusableDatabase as error:
+            _log.error("%s", error)
+            return _refusal(address, serial, CANNOT_WRITE)
         except Exception:
             _log.exception("Registration from %s failed.", address)
             return _reply(wire.refused("the server has an internal error"))

@@ -1,4 +1,4 @@
-"""The database: one key is one identity, and the policy for a known serial."""
+"""The registrations, in SQLite and in PostgreSQL: one key is one identity, and the policy for a known serial."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import sqlite3
 from dataclasses import replace
 
+import psycopg2
 import pytest
-from sugar_server.database import UnusableDatabase
 from sugar_server.registration.store import KnownSerial, Outcome, Registration, Store
 from sugar_server.writer import Writer
 
@@ -25,8 +25,12 @@ FIRST = Registration(
 REFLASHED = replace(FIRST, fingerprint="SHA256:second", key="ssh-ed25519 second", at="2026-01-02T00:00:00Z")
 
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+only_sqlite = pytest.mark.parametrize("kept_in", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path):
+def store(kept_in, tmp_path):
     opened = Store(tmp_path)
     yield opened
     opened.close()
@@ -38,11 +42,6 @@ def held(store):
 
 def accepted(store):
     return {row["fingerprint"]: row["serial"] for row in store.registrations() if row["state"] == "accepted"}
-
-
-def test_commits_reach_the_disk(store):
-    assert store._database.rows("PRAGMA journal_mode")[0]["journal_mode"] == "wal"
-    assert store._database.rows("PRAGMA synchronous")[0]["synchronous"] == 2
 
 
 @pytest.mark.parametrize("policy", KnownSerial)
@@ -106,12 +105,7 @@ def test_forget(store):
     assert store.registrations() == []
 
 
-def test_a_newer_database_is_left_alone(tmp_path, store):
-    store._database.run("PRAGMA user_version = 99")
-    with pytest.raises(UnusableDatabase, match="newer sugar-server"):
-        Store(tmp_path)
-
-
+@only_sqlite
 def test_a_database_of_the_first_release_is_taken_over(tmp_path):
     columns = "key, pubkey, serial, hardware, uuid, nick, address, first_at, last_at"
     with contextlib.closing(sqlite3.connect(tmp_path / "registrations.db", isolation_level=None)) as old:
@@ -129,18 +123,12 @@ def test_a_database_of_the_first_release_is_taken_over(tmp_path):
             assert taken_over.register(replace(REFLASHED, serial="shc00700123"), KnownSerial.HOLD) is Outcome.HELD
 
 
-def test_a_damaged_database_is_told(tmp_path):
-    (tmp_path / "registrations.db").write_bytes(b"x" * 8192)
-    with pytest.raises(UnusableDatabase, match=r"registrations\.db: cannot be opened"):
-        Store(tmp_path)
-
-
 def test_one_failure_in_a_batch_fails_alone(tmp_path):
     writer = Writer(lambda: Store(tmp_path))
     entered = [replace(FIRST, fingerprint=name) for name in ("SHA256:a", ["not a text"], "SHA256:b")]
     futures = [writer.submit(lambda store, new=new: store.register(new, KnownSerial.ACCEPT)) for new in entered]
     assert futures[0].result(5) is Outcome.ACCEPTED
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises((sqlite3.Error, psycopg2.Error)):
         futures[1].result(5)
     assert futures[2].result(5) is Outcome.ACCEPTED
     writer.close()
