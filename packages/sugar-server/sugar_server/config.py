@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sugar_server.database import settings as database
 from sugar_server.registration import settings as registration
-from sugar_server.registration.laptops import UnreadableLaptops, read_serials
+from sugar_server.registration.laptops import UnreadableLaptops, read_laptops
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
 S = TypeVar("S")
@@ -116,23 +116,30 @@ class _Reader:
         given = {each.name: f"{section}.{each.name}" for each in fields(kind)}
         return kind(**{name: self.values[key] for name, key in given.items() if key in self.values})
 
-    def listed(self) -> frozenset[str] | None:
-        """The serials that may register, where not anyone may."""
-        if self.values.get("registration.who", "anyone") == "anyone":
-            return None
+    def laptops(self) -> dict[str, str | None]:
+        """The school's laptops by serial, with their groups, as far as there is a list of them."""
         path = self.values.get("registration.laptops")
         if path is None:
-            file, line = self.origins["registration.who"]
-            self._fault(
-                file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
-            )
-            return None
+            if self.values.get("registration.who") == "listed":
+                file, line = self.origins["registration.who"]
+                self._fault(
+                    file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
+                )
+            return {}
         try:
-            return read_serials(self.root / path.lstrip("/"))
+            return read_laptops(self.root / path.lstrip("/"))
         except UnreadableLaptops as error:
             file, line = self.origins["registration.laptops"]
             self._fault(file, line, "[registration] laptops", f"{path}: {error.message}", error.remedy)
-            return None
+            return {}
+
+    def registration(self) -> registration.RegistrationSettings:
+        laptops = self.laptops()
+        return replace(
+            self.settings("registration", registration.RegistrationSettings),
+            listed=frozenset(laptops) if self.values.get("registration.who") == "listed" else None,
+            groups={serial: group for serial, group in laptops.items() if group},
+        )
 
 
 def files(root: Path) -> list[Path]:
@@ -148,7 +155,7 @@ def load(root: Path) -> Config:
     reader = _Reader(root)
     for path in files(root):
         reader.read(path)
-    listed = reader.listed()
+    registering = reader.registration()
     if reader.faults:
         raise InvalidConfig(reader.faults)
     fqdn = reader.values.get("server.fqdn") or _own_name()
@@ -156,7 +163,7 @@ def load(root: Path) -> Config:
         fqdn=fqdn,
         title=reader.values.get("server.title") or fqdn,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
-        registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
+        registration=registering,
         database=reader.settings("database", database.DatabaseSettings),
     )
 

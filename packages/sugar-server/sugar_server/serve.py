@@ -91,6 +91,7 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
     with contextlib.closing(writer):
         server = _Server(_settings(config, folder, writer))
         server.writer = writer
+        writer.submit(lambda store: store.assign_groups(config.registration.groups))
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)

@@ -15,7 +15,7 @@ from sugar_server.config import SECTIONS
 PACKAGES = Path(__file__).resolve().parents[3] / "packages"
 SOURCE = PACKAGES / "sugar-server"
 # Packages that sugar-server only recommends or suggests, and the one module that asks for each when it is needed.
-OPTIONAL = {"database/postgresql.py": {"psycopg2"}}
+OPTIONAL = {"database/postgresql.py": {"psycopg2"}, "registration/proof.py": {"cryptography"}}
 MODULES = sorted((SOURCE / "sugar_server").rglob("*.py"))
 
 

@@ -62,6 +62,7 @@ def check(attempt: Attempt, settings: RegistrationSettings, now: float) -> Regis
         nick=attempt.nick[:_LONGEST_NICK],
         address=attempt.address,
         at=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        class_group=settings.groups.get(serial.upper()),
     )
 
 
