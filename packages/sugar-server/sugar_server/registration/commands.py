@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_server.command import Failed, add_root, add_state, become_owner
+from sugar_server.registration import idmgr
 from sugar_server.registration.store import NAME, Store
 
 
@@ -31,6 +32,14 @@ def add(commands: Any) -> None:
         add_state(command)
         add_root(command)
         command.set_defaults(run=run)
+
+    importing = commands.add_parser(
+        "import-idmgr", help="take over the registrations of an XS or XSCE server", description=_import_idmgr.__doc__
+    )
+    importing.add_argument("file", type=Path, metavar="FILE", help="idmgr's identity.db, or a copy of it")
+    add_state(importing)
+    add_root(importing)
+    importing.set_defaults(run=_import_idmgr)
 
 
 def _registrations(arguments: argparse.Namespace) -> int:
@@ -63,6 +72,30 @@ def _forget(arguments: argparse.Namespace) -> int:
         if not store.forget(arguments.fingerprint):
             raise Failed(_unknown("No laptop is registered with this fingerprint"))
     print("Forgotten.")
+    return 0
+
+
+def _import_idmgr(arguments: argparse.Namespace) -> int:
+    """Takes over the registrations in idmgr's identity.db, and tells what it left out and why.
+
+    What registered here since stays as it is, so it may be done again.
+    """
+    try:
+        rows = idmgr.read(arguments.file)
+    except idmgr.UnreadableIdmgr as error:
+        raise Failed(str(error)) from error
+    taken = newer = faulty = 0
+    with _store(arguments.state) as store:
+        for row in rows:
+            if isinstance(row, idmgr.Skipped):
+                print(f"left out: row {row.row}, serial {row.serial!a:.60}: {row.reason}")
+                faulty += 1
+            elif store.import_older(row):
+                taken += 1
+            else:
+                print(f"left out: serial {row.serial}: {row.fingerprint} registered here at that time or later")
+                newer += 1
+    print(f"{taken} taken over, {newer} here already, {faulty} with faults.")
     return 0
 
 
