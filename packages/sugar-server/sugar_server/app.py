@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sugar_server import health, page
 from sugar_server.config import Config
+from sugar_server.registration.client_api import METHODS, ClientAPI
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
 from sugar_server.statistics.store import Store as StatisticsStore
@@ -48,11 +49,13 @@ class Daemon:
     def __post_init__(self) -> None:
         self._register = Register(self.config, self.writer, self.clock)
         self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
+        self._client = ClientAPI(self.config, self.writer, self.clock)
 
     def app(self) -> ASGIApp:
         routes = [
             Route("/", self.root, methods=["GET", "POST"]),
             Route("/RPC2", self._register.endpoint, methods=["POST"]),
+            Route("/client/{name:path}", self._client.endpoint, methods=METHODS),
             Route("/health", self.health, methods=["GET"]),
             Route("/user/{guid}", self._statistics.user, methods=["GET", "POST"]),
             Route("/statistics.csv", self._statistics.sums, methods=["GET"]),

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_server import __version__
-from sugar_server.command import Failed, add_state
+from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
-from sugar_server.database import UnusableDatabase
+from sugar_server.database import UnusableDatabase, keep_in
 from sugar_server.registration import commands as registration
 from sugar_server.statistics import commands as statistics
 
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
     arguments = _parser().parse_args(argv)
     try:
+        if hasattr(arguments, "state"):  # it works with the rooms' tables
+            keep_in(load(getattr(arguments, "root", Path("/"))).database.url)
         return int(arguments.run(arguments))
     except InvalidConfig as error:
         print(error, file=sys.stderr)
@@ -59,12 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--listen", action="append", default=[], metavar="HOST:PORT", help="serve here; may be given several times"
     )
-    _add_root(serve)
+    add_root(serve)
     add_state(serve)
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check-config", help="check the settings", description=_check_config.__doc__)
-    _add_root(check)
+    add_root(check)
     check.set_defaults(run=_check_config)
 
     health = commands.add_parser("health", help="ask the running daemon how it is", description=_health.__doc__)
@@ -74,12 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     registration.add(commands)
     statistics.add(commands)
     return parser
-
-
-def _add_root(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root", type=Path, default=Path("/"), metavar="DIR", help="read DIR/etc/sugar-server instead of /etc/…"
-    )
 
 
 def _serve(arguments: argparse.Namespace) -> int:

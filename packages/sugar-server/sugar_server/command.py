@@ -7,6 +7,8 @@ import argparse
 import os
 from pathlib import Path
 
+from sugar_server.database import in_postgresql
+
 STATE = Path("/var/lib/sugar-server")
 
 
@@ -21,11 +23,21 @@ def add_state(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """The option that names the folder below which the settings are."""
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="read DIR/etc/sugar-server instead of /etc/…"
+    )
+
+
 def become_owner(folder: Path, file: str) -> None:
-    """Become the owner of a state folder that holds FILE: what root left there would lock the daemon out."""
+    """Become the owner of a state folder that holds FILE: what root left there would lock the daemon out.
+
+    PostgreSQL, too, knows the daemon by its user.
+    """
     try:
         owner = folder.stat()
-        if not (folder / file).exists():
+        if not in_postgresql() and not (folder / file).exists():
             raise Failed(f"There is no database in {folder} yet. Start the daemon: systemctl start sugar-server")
         if os.geteuid() == 0 and owner.st_uid != 0:
             os.setgroups([])

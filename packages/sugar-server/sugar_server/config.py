@@ -12,13 +12,14 @@ import configparser
 import difflib
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sugar_server.database import settings as database
 from sugar_server.registration import settings as registration
-from sugar_server.registration.laptops import UnreadableLaptops, read_serials
 from sugar_server.statistics import settings as statistics
+from sugar_server.registration.laptops import UnreadableLaptops, read_laptops
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
 S = TypeVar("S")
@@ -28,6 +29,7 @@ MAIN = Path("etc/sugar-server/sugar-server.conf")
 LOCAL = Path("etc/sugar-server/conf.d")
 SECTIONS: Mapping[str, Keys] = {
     "server": {"fqdn": host, "title": title},
+    "database": database.KEYS,
     "registration": registration.KEYS,
     "statistics": statistics.KEYS,
     "health": {"minimum_free_mib": mebibytes},
@@ -65,7 +67,8 @@ class Config:
     title: str
     minimum_free_bytes: int
     registration: registration.RegistrationSettings
-    statistics: statistics.StatisticsSettings
+    statistics: statistics.StatisticsSettings = field(default_factory=statistics.StatisticsSettings)
+    database: database.DatabaseSettings = field(default_factory=database.DatabaseSettings)
 
 
 class _Reader:
@@ -113,26 +116,33 @@ class _Reader:
 
     def settings(self, section: str, kind: type[S]) -> S:
         """A section's settings: what the files say, and KIND's own defaults."""
-        given = {field.name: f"{section}.{field.name}" for field in fields(kind)}
+        given = {each.name: f"{section}.{each.name}" for each in fields(kind)}
         return kind(**{name: self.values[key] for name, key in given.items() if key in self.values})
 
-    def listed(self) -> frozenset[str] | None:
-        """The serials that may register, where not anyone may."""
-        if self.values.get("registration.who", "anyone") == "anyone":
-            return None
+    def laptops(self) -> dict[str, str | None]:
+        """The school's laptops by serial, with their groups, as far as there is a list of them."""
         path = self.values.get("registration.laptops")
         if path is None:
-            file, line = self.origins["registration.who"]
-            self._fault(
-                file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
-            )
-            return None
+            if self.values.get("registration.who") == "listed":
+                file, line = self.origins["registration.who"]
+                self._fault(
+                    file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
+                )
+            return {}
         try:
-            return read_serials(self.root / path.lstrip("/"))
+            return read_laptops(self.root / path.lstrip("/"))
         except UnreadableLaptops as error:
             file, line = self.origins["registration.laptops"]
             self._fault(file, line, "[registration] laptops", f"{path}: {error.message}", error.remedy)
-            return None
+            return {}
+
+    def registration(self) -> registration.RegistrationSettings:
+        laptops = self.laptops()
+        return replace(
+            self.settings("registration", registration.RegistrationSettings),
+            listed=frozenset(laptops) if self.values.get("registration.who") == "listed" else None,
+            groups={serial: group for serial, group in laptops.items() if group},
+        )
 
 
 def files(root: Path) -> list[Path]:
@@ -148,7 +158,7 @@ def load(root: Path) -> Config:
     reader = _Reader(root)
     for path in files(root):
         reader.read(path)
-    listed = reader.listed()
+    registering = reader.registration()
     if reader.faults:
         raise InvalidConfig(reader.faults)
     fqdn = reader.values.get("server.fqdn") or _own_name()
@@ -156,8 +166,9 @@ def load(root: Path) -> Config:
         fqdn=fqdn,
         title=reader.values.get("server.title") or fqdn,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
-        registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
         statistics=reader.settings("statistics", statistics.StatisticsSettings),
+        registration=registering,
+        database=reader.settings("database", database.DatabaseSettings),
     )
 
 

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sugar_server import __version__
+from sugar_server.database import UnusableDatabase, probe
 from sugar_server.registration.store import NAME
 
 
@@ -33,19 +32,11 @@ def examine(folder: Path, minimum_free_bytes: int, writer_alive: bool) -> dict[s
 
 
 def _count(path: Path, problems: list[str]) -> int | None:
-    """The number of registrations, asked on a connection of its own that proves that it could write.
-
-    It opens the file by its name, so it also notices when the daemon's file has been removed from under it.
-    Nothing reaches the disk: a laptop that polls does not wear out an SD card.
-    """
+    """The number of registrations, asked on a connection of its own that proves that it could write."""
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=3)) as db:
-            db.execute("BEGIN IMMEDIATE")
-            count = db.execute("SELECT count(*) FROM registrations").fetchone()[0]
-            db.execute("DELETE FROM held WHERE fingerprint = ''")
-            db.execute("ROLLBACK")
-            return int(count)
-    except sqlite3.Error as error:
+        found = probe(path, "SELECT count(*) AS count FROM registrations", "DELETE FROM held WHERE fingerprint = ''")
+        return int(found[0]["count"])
+    except UnusableDatabase as error:
         problems.append(f"the database is not writable: {error}")
         return None
 

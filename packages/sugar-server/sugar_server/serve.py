@@ -93,6 +93,7 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
         statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
         server = _Server(_settings(Daemon(config, folder, writer, statistics)))
         server.writers = (writer, statistics)
+        writer.submit(lambda store: store.assign_groups(config.registration.groups))
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from .postgresql import PostgreSQL
+
 SOURCE = Path(__file__).resolve().parents[3] / "packages" / "sugar-server"
+sys.path.insert(0, str(SOURCE))
 PYTHONS = {"debian": "/usr/bin/python3", "newer": sys.executable}
 """This release's Starlette and uvicorn, and those of the development lock: trixie's."""
 
@@ -48,7 +51,8 @@ class Server:
 
     def argv(self, command: str, *words: str) -> list[str]:
         state = [] if command in {"check-config", "health"} else ["--state", str(self.state)]
-        return [self.python, "-m", "sugar_server", command, *words, *state]
+        root = [] if command == "health" or "--root" in words else ["--root", str(self.root)]
+        return [self.python, "-m", "sugar_server", command, *words, *state, *root]
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
@@ -111,6 +115,27 @@ def debian_server() -> Iterator[Server]:
 def running(server: Server) -> Server:
     server.start()
     return server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    cluster = PostgreSQL()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept_in(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Once with the rooms' tables in SQLite files, once in an empty PostgreSQL database, whose URL it gives."""
+    from sugar_server.database import keep_in
+
+    url = request.getfixturevalue("postgresql").database() if request.param == "postgresql" else None
+    keep_in(url)
+    yield url
+    keep_in(None)
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,14 @@ def test_listed_laptops(tmp_path, put):
     assert load(tmp_path).registration.listed == {"SHC00700123", "SHC00700999"}
 
 
+def test_groups_are_known_whoever_may_register(tmp_path, put):
+    put(MAIN, "[registration]\nlaptops = /etc/sugar-server/laptops.csv\n")
+    put("etc/sugar-server/laptops.csv", "serial,group\nshc00700123, a1 \nSHC00700124,\nSHC00700125\n")
+    registration = load(tmp_path).registration
+    assert registration.listed is None
+    assert registration.groups == {"SHC00700123": "a1"}
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

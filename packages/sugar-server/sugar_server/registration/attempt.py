@@ -10,7 +10,7 @@ from sugar_server.registration import keys, laptop, wire
 from sugar_server.registration.settings import RegistrationSettings
 from sugar_server.registration.store import Registration
 
-_LONGEST_NICK = 1000
+LONGEST_NICK = 1000
 
 
 class Refused(Exception):
@@ -59,9 +59,10 @@ def check(attempt: Attempt, settings: RegistrationSettings, now: float) -> Regis
         serial=serial,
         hardware=laptop.is_hardware_serial(serial, uuid, now),
         uuid=uuid,
-        nick=attempt.nick[:_LONGEST_NICK],
+        nick=attempt.nick[:LONGEST_NICK],
         address=attempt.address,
         at=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        class_group=settings.groups.get(serial.upper()),
     )
 
 

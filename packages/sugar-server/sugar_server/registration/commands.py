@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.command import Failed, add_root, add_state, become_owner
+from sugar_server.registration import idmgr
 from sugar_server.registration.store import NAME, Store
 
 
@@ -19,6 +20,7 @@ def add(commands: Any) -> None:
     listing = commands.add_parser("registrations", help="list the laptops", description=_registrations.__doc__)
     listing.add_argument("--json", action="store_true", help="as JSON, for scripts")
     add_state(listing)
+    add_root(listing)
     listing.set_defaults(run=_registrations)
 
     for name, run, text in (
@@ -28,7 +30,16 @@ def add(commands: Any) -> None:
         command = commands.add_parser(name, help=text, description=run.__doc__)
         command.add_argument("fingerprint", metavar="FINGERPRINT", help="as `sugar-server registrations` lists it")
         add_state(command)
+        add_root(command)
         command.set_defaults(run=run)
+
+    importing = commands.add_parser(
+        "import-idmgr", help="take over the registrations of an XS or XSCE server", description=_import_idmgr.__doc__
+    )
+    importing.add_argument("file", type=Path, metavar="FILE", help="idmgr's identity.db, or a copy of it")
+    add_state(importing)
+    add_root(importing)
+    importing.set_defaults(run=_import_idmgr)
 
 
 def _registrations(arguments: argparse.Namespace) -> int:
@@ -61,6 +72,30 @@ def _forget(arguments: argparse.Namespace) -> int:
         if not store.forget(arguments.fingerprint):
             raise Failed(_unknown("No laptop is registered with this fingerprint"))
     print("Forgotten.")
+    return 0
+
+
+def _import_idmgr(arguments: argparse.Namespace) -> int:
+    """Takes over the registrations in idmgr's identity.db, and tells what it left out and why.
+
+    What registered here since stays as it is, so it may be done again.
+    """
+    try:
+        rows = idmgr.read(arguments.file)
+    except idmgr.UnreadableIdmgr as error:
+        raise Failed(str(error)) from error
+    taken = newer = faulty = 0
+    with _store(arguments.state) as store:
+        for row in rows:
+            if isinstance(row, idmgr.Skipped):
+                print(f"left out: row {row.row}, serial {row.serial!a:.60}: {row.reason}")
+                faulty += 1
+            elif store.import_older(row):
+                taken += 1
+            else:
+                print(f"left out: serial {row.serial}: {row.fingerprint} registered here at that time or later")
+                newer += 1
+    print(f"{taken} taken over, {newer} here already, {faulty} with faults.")
     return 0
 
 

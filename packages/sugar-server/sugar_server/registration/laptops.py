@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CSV of the school's laptops, as the deployer wrote it: its column `serial` is what matters here."""
+"""The CSV of the school's laptops, as the deployer wrote it: its columns `serial` and `group` matter here."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ class UnreadableLaptops(Exception):
         self.message, self.remedy = message, remedy
 
 
-def read_serials(path: Path) -> frozenset[str]:
-    """The serials in the CSV, in upper case."""
+def read_laptops(path: Path) -> dict[str, str | None]:
+    """The serials in the CSV, in upper case, with the child's class where it is told."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             if "serial" not in (rows.fieldnames or ()):
                 raise UnreadableLaptops("has no column named serial", "Name the columns in its first line.")
-            serials = {(row["serial"] or "").strip().upper() for row in rows}
+            laptops = {_word(row, "serial").upper(): _word(row, "group") or None for row in rows}
     except OSError as error:
         raise UnreadableLaptops(
             f"cannot be read ({error.strerror})", "Put the CSV there, readable for the group sugar-server."
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnreadableLaptops("is not a CSV in UTF-8", "Save it as comma-separated values in UTF-8.") from error
-    return frozenset(serials - {""})
+    laptops.pop("", None)
+    return laptops
+
+
+def _word(row: dict[str, str | None], column: str) -> str:
+    return (row.get(column) or "").strip()

@@ -54,8 +54,13 @@ def decode(body: bytes) -> Call:
 
 def encode(**members: str) -> bytes:
     """A reply that holds one struct of strings."""
-    clean = {name: _NOT_IN_XML.sub(_REPLACEMENT, value) for name, value in members.items()}
+    clean = {name: without_what_xml_forbids(value) for name, value in members.items()}
     return xmlrpc.client.dumps((clean,), methodresponse=True, encoding="utf-8").encode("utf-8")
+
+
+def without_what_xml_forbids(text: str) -> str:
+    """TEXT with control characters and half characters replaced, which databases and pages do not take either."""
+    return _NOT_IN_XML.sub(_REPLACEMENT, text)
 
 
 def accepted(jabberserver: str, backupurl: str) -> bytes:
