@@ -28,7 +28,7 @@ _STEPS = (
         CREATE TABLE latest (
             laptop TEXT NOT NULL,               -- its pseudonym
             name TEXT NOT NULL,
-            at BIGINT NOT NULL,                 -- seconds since 1970
+            at INTEGER NOT NULL,                 -- seconds since 1970
             PRIMARY KEY (laptop, name)
         )
         """,
@@ -37,9 +37,9 @@ _STEPS = (
             day TEXT NOT NULL,                  -- UTC, as 2026-01-31
             name TEXT NOT NULL,                 -- of the database, as activity.org.laptop.Write
             field TEXT NOT NULL,
-            total DOUBLE PRECISION NOT NULL,
-            samples BIGINT NOT NULL,            -- total / samples is the mean of a gauge
-            laptops BIGINT NOT NULL,
+            total REAL NOT NULL,
+            samples INTEGER NOT NULL,            -- total / samples is the mean of a gauge
+            laptops INTEGER NOT NULL,
             PRIMARY KEY (day, name, field)
         )
         """,
