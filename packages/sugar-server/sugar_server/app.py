@@ -17,6 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sugar_server import health, page
+from sugar_server.backup.tokens import Tokens
+from sugar_server.backup.web import Backups
 from sugar_server.config import Config
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
@@ -44,12 +46,14 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self._register = Register(self.config, self.writer, self.clock)
+        self._backups = Backups.of(self.config.backup, self.folder, Tokens.of(self.folder).authorize)
 
     def app(self) -> ASGIApp:
         routes = [
             Route("/", self.root, methods=["GET", "POST"]),
             Route("/RPC2", self._register.endpoint, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
+            *self._backups.routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 

@@ -6,7 +6,6 @@ A snapshot appears under its name when it is complete and on the disk, never bef
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -31,14 +30,11 @@ def moment(name: str) -> datetime:
 
 def names(home: Home) -> list[str]:
     """The home's snapshots, the oldest first."""
-    found = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(home.path) as children:
-        found = [child.name for child in children if _is_snapshot(child)]
-    return sorted(found)
+    return sorted(child.name for child in _children(home.path) if _is_snapshot(child))
 
 
 def _is_snapshot(child: os.DirEntry[str]) -> bool:
-    if not NAME.fullmatch(child.name) or not child.is_dir(follow_symlinks=False):
+    if not NAME.fullmatch(child.name) or not _is_folder(child):
         return False
     try:
         moment(child.name)
@@ -49,17 +45,23 @@ def _is_snapshot(child: os.DirEntry[str]) -> bool:
 
 def count_entries(datastore: Path) -> int:
     """How many Journal entries a datastore holds, of either layout."""
+    if (datastore / "store").is_dir() and not (datastore / "store").is_symlink():
+        return sum(1 for child in _children(datastore / "store") if child.name.endswith(".metadata"))
+    # What only looks like a folder of entries is a link that was planted.
+    prefixes = [child.path for child in _children(datastore) if len(child.name) == 2 and _is_folder(child)]
+    return sum(1 for prefix in prefixes for child in _children(prefix) if len(child.name) == 36)
+
+
+def _children(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
-        if (datastore / "store").is_dir():
-            return sum(1 for path in (datastore / "store").iterdir() if path.name.endswith(".metadata"))
-        prefixes = [path for path in datastore.iterdir() if len(path.name) == 2]
+        with os.scandir(folder) as children:
+            return list(children)
     except FileNotFoundError:
-        return 0
-    count = 0
-    for prefix in prefixes:
-        with contextlib.suppress(NotADirectoryError):
-            count += sum(1 for path in prefix.iterdir() if len(path.name) == 36)
-    return count
+        return []
+
+
+def _is_folder(child: os.DirEntry[str]) -> bool:
+    return child.is_dir(follow_symlinks=False)
 
 
 def take(home: Home, now: float) -> str | None:
@@ -170,7 +172,7 @@ def _copy_linked(source: Path, target: Path) -> None:
         there.mkdir(mode=0o750)
         with os.scandir(here) as children:
             for child in children:
-                if child.is_dir(follow_symlinks=False):
+                if _is_folder(child):
                     waiting.append((Path(child.path), there / child.name))
                 else:
                     _link(child.path, there / child.name)
