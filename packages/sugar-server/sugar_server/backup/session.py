@@ -35,6 +35,10 @@ class Failed(Exception):
     """The request failed; the message is what the laptop is told."""
 
 
+class NoRoom(Failed):
+    """It failed because the disk is full."""
+
+
 @dataclass(frozen=True)
 class Session:
     """One request of one laptop."""
@@ -65,12 +69,20 @@ class Session:
     async def _upload(self, request: Upload, streams: Streams) -> int:
         async with self._home() as home:
             self._require_room()
-            journal = request.folder == home.current.name
+            folder = home.path / request.folder
+            journal = folder == home.current
             if journal:
                 await _apart(snapshots.prepare, home, self.clock())
             options = ("--server", *request.options, *_RECEIVER, ".", "./")
+            began = _began(home)
             try:
-                return await self._rsync(home.path / request.folder, options, streams)
+                status = await self._rsync(folder, options, streams)
+                if status != 0:
+                    self._require_room()
+                return status
+            except NoRoom:
+                await _apart(snapshots.give_back, folder, began)
+                raise
             finally:
                 if journal:
                     await _apart(snapshots.settle, home, self.clock())
@@ -120,7 +132,7 @@ class Session:
         usage = os.statvfs(self.homes.folder)
         no_inodes = usage.f_files and usage.f_favail * 200 < usage.f_files
         if usage.f_bavail * usage.f_frsize < self.settings.reserve_mib or no_inodes:
-            raise Failed("the server's disk is full")
+            raise NoRoom("the server's disk is full")
 
     @contextlib.asynccontextmanager
     async def _home(self) -> AsyncIterator[Home]:
@@ -150,6 +162,13 @@ def listed(home: Home) -> list[dict[str, Any]]:
         {"snapshot": name, "entries": snapshots.count_entries(home.path / name)}
         for name in reversed(snapshots.names(home))
     ]
+
+
+def _began(home: Home) -> int:
+    """Now, as the file system counts it in nanoseconds."""
+    path = home.path / ".session"
+    path.touch()
+    return path.stat().st_ctime_ns
 
 
 def _is_marker(folder: Path, serial: str) -> bool:

@@ -110,6 +110,22 @@ def settle(home: Home, now: float) -> None:
         remove(before)
 
 
+def give_back(folder: Path, since: int) -> None:
+    """Removes the files that came into a folder since then (ns), and that no snapshot has.
+
+    What filled the disk would stay as the beginning of a file, and the disk full: the laptop brings it again.
+    """
+    waiting = [str(folder)]
+    while waiting:
+        for child in _children(waiting.pop()):
+            if _is_folder(child):
+                waiting.append(child.path)
+                continue
+            status = child.stat(follow_symlinks=False)
+            if status.st_nlink == 1 and status.st_ctime_ns >= since:
+                Path(child.path).unlink()
+
+
 def has_shrunk(before: int, after: int) -> bool:
     """True if so few entries are left that the older state may not be lost."""
     return after * _SHRUNK < before

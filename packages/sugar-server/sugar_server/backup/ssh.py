@@ -26,6 +26,8 @@ with warnings.catch_warnings():
     import asyncssh
 
 _log = logging.getLogger(__name__)
+# It would write whatever anybody sends into the journal, as it is.
+logging.getLogger("asyncssh").setLevel(logging.ERROR)
 _MODERN_KEYS = ("ssh-ed25519",)
 """What may read its own snapshots. ds-backup never reads, so the old keys of its laptops, which others could break,
 give nothing away."""
@@ -167,6 +169,7 @@ class _Connection(asyncssh.SSHServer):  # type: ignore[misc,unused-ignore]
             if laptop.fingerprint == shown.fingerprint:
                 self._connection.set_extra_info(laptop=laptop, key_type=shown.type)
                 return True
+        _log.warning("No laptop is registered as %.60s with the key %s.", ascii(username), shown.fingerprint)
         return False
 
 

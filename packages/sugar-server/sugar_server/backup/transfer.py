@@ -22,6 +22,7 @@ _MOST_SECONDS = 600
 _WORD = re.compile(r"[A-Za-z0-9_./=:-]+")
 _SHORT = re.compile(r"-([ltrz]*)(e[0-9]*\.[0-9]*[A-Za-z]*)?")
 _TIMEOUT = re.compile(r"--timeout=([0-9]{1,5})")
+_BANDWIDTH = re.compile(r"--bwlimit=[0-9]{1,9}")
 _COMPRESSION = {"--new-compress", "--old-compress", "--compress-choice=zlib", "--compress-choice=zlibx"}
 _COMPRESSION |= {"--compress-choice=zstd", "--compress-choice=lz4"}
 _DELETION = {"--delete", "--delete-before", "--delete-during", "--delete-after", "--delete-delay"}
@@ -107,7 +108,7 @@ def _options(words: list[str], allowed: set[str]) -> tuple[str, ...]:
         timeout = _TIMEOUT.fullmatch(word)
         if timeout:
             seconds = min(int(timeout.group(1)) or _SECONDS, _MOST_SECONDS)
-        elif word in allowed or (len(word) > 1 and _SHORT.fullmatch(word)):
+        elif word in allowed or _BANDWIDTH.fullmatch(word) or (len(word) > 1 and _SHORT.fullmatch(word)):
             options.append(word)
         else:
             raise Refused(f"the option {word} is not allowed")
