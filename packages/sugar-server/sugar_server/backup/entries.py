@@ -111,7 +111,7 @@ def _find(datastore: Path, uid: str, shown: tuple[str, ...] | None) -> Entry | N
 
 def _find_in_store(datastore: Path, uid: str, shown: tuple[str, ...] | None) -> Entry | None:
     store = _Folder.at(datastore, "store")
-    written = store and store.read(f"{uid}.metadata", _LARGEST_METADATA)
+    written = store.read(f"{uid}.metadata", _LARGEST_METADATA) if store else None
     if store is None or written is None:
         return None
     try:

@@ -33,13 +33,12 @@ def run(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> 
 
 
 async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> None:
-    from sugar_server.backup.ssh import Service, asyncssh
+    from sugar_server.backup.ssh import Service, read_keys
 
     folder = Path(settings.folder)
     homes = Homes(folder)
     clear(homes)
-    keys = [asyncssh.read_private_key(str(path)) for path in host_keys(folder)]
-    service = Service(homes, Registrations(state), settings, keys)
+    service = Service(homes, Registrations(state), settings, read_keys(host_keys(folder)))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -153,6 +153,19 @@ def drop(home: Home, name: str) -> None:
     remove(removing)
 
 
+def copy(snapshot: Path, home: Home, name: str) -> None:
+    """Gives a home a copy of another's snapshot."""
+    new = home.path / _NEW
+    remove(new)
+    try:
+        _copy_linked(snapshot, new)
+        new.rename(home.path / name)
+    except OSError:
+        remove(new)
+        raise
+    _flush(home.path)
+
+
 def _publish(home: Home, copy: Path, now: float) -> str:
     # rsync does not wait for the disk: the file system is flushed before the snapshot bears its name.
     subprocess.run(["/bin/sync", "--file-system", home.path], check=False, capture_output=True)

@@ -11,6 +11,7 @@ import logging
 import socket
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable
 
 from sugar_server.backup import transfer
@@ -65,6 +66,11 @@ _NOTHING_ELSE = {
 _SECONDS_TO_LOG_IN = 30
 _SECONDS_OF_SILENCE = 30
 _FAILURE = 1
+
+
+def read_keys(paths: list[Path]) -> list[Any]:
+    """The host keys in these files."""
+    return [asyncssh.read_private_key(str(path)) for path in paths]
 
 
 @dataclass

@@ -11,6 +11,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from typing import IO, cast
 
 from sugar_server.backup.entries import Entry
 
@@ -22,7 +23,7 @@ _LEFT_OUT = {"uid", "mountpoint"}
 def bundle(entry: Entry) -> Iterator[bytes]:
     """The bundle's bytes, in pieces."""
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(cast(IO[bytes], sink), "w", zipfile.ZIP_STORED) as archive:
         metadata = {name: value for name, value in entry.metadata.items() if name not in _LEFT_OUT}
         archive.writestr(_member(entry, f"{entry.uid}/_metadata.json"), json.dumps(metadata))
         if entry.preview:
