@@ -17,6 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sugar_server import health, page
+from sugar_server.backup.tokens import Tokens
+from sugar_server.backup.web import Backups
 from sugar_server.config import Config
 from sugar_server.registration.client_api import METHODS, ClientAPI
 from sugar_server.registration.store import Store
@@ -50,6 +52,7 @@ class Daemon:
         self._register = Register(self.config, self.writer, self.clock)
         self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
         self._client = ClientAPI(self.config, self.writer, self.clock)
+        self._backups = Backups.of(self.config.backup, self.folder, Tokens.of(self.folder).authorize)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -60,6 +63,7 @@ class Daemon:
             Route("/user/{guid}", self._statistics.user, methods=["GET", "POST"]),
             Route("/statistics.csv", self._statistics.sums, methods=["GET"]),
             Route("/statistics.json", self._statistics.sums, methods=["GET"]),
+            *self._backups.routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 

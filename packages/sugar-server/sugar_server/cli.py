@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_server import __version__
+from sugar_server.backup import commands as backup
 from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase, keep_in
@@ -75,13 +76,15 @@ def _parser() -> argparse.ArgumentParser:
 
     registration.add(commands)
     statistics.add(commands)
+    backup.add(commands)
     return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     """Serves on the sockets that systemd passes, or on --listen."""
     # Imported here: the other commands answer at once also on a slow laptop.
-    from sugar_server.serve import CannotServe, serve
+    from sugar_server.listening import CannotServe
+    from sugar_server.serve import serve
 
     try:
         serve(load(arguments.root), arguments.state, arguments.listen)

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sugar_server.backup import settings as backup
 from sugar_server.database import settings as database
 from sugar_server.registration import settings as registration
-from sugar_server.statistics import settings as statistics
 from sugar_server.registration.laptops import UnreadableLaptops, read_laptops
+from sugar_server.statistics import settings as statistics
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
 S = TypeVar("S")
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, Keys] = {
     "database": database.KEYS,
     "registration": registration.KEYS,
     "statistics": statistics.KEYS,
+    "backup": backup.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -69,6 +71,7 @@ class Config:
     registration: registration.RegistrationSettings
     statistics: statistics.StatisticsSettings = field(default_factory=statistics.StatisticsSettings)
     database: database.DatabaseSettings = field(default_factory=database.DatabaseSettings)
+    backup: backup.BackupSettings = field(default_factory=backup.BackupSettings)
 
 
 class _Reader:
@@ -169,6 +172,7 @@ def load(root: Path) -> Config:
         statistics=reader.settings("statistics", statistics.StatisticsSettings),
         registration=registering,
         database=reader.settings("database", database.DatabaseSettings),
+        backup=reader.settings("backup", backup.BackupSettings),
     )
 
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +15,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sugar_server.app import Daemon
 from sugar_server.config import Config
-from sugar_server.notify import notify, passed_sockets, watchdog_seconds
+from sugar_server.listening import BACKLOG, listen, log_to_journal
+from sugar_server.notify import notify, watchdog_seconds
 from sugar_server.registration.store import Store
 from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.writer import Writer
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 4096
 _MOST_CONNECTIONS = 2000
 _SECONDS_TO_ASK = 30.0
 _SECONDS_KEPT_ALIVE = 5
-
-
-class CannotServe(Exception):
-    """The daemon cannot start; the message says why and what to do."""
 
 
 class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
@@ -84,10 +78,10 @@ class _Server(uvicorn.Server):
 
 def serve(config: Config, folder: Path, addresses: list[str]) -> None:
     """Serves until it is told to stop."""
-    _log_to_journal()
-    sockets = [_listen(address) for address in addresses] or passed_sockets()
-    if not sockets:
-        raise CannotServe("No socket to serve. Start sugar-server.socket with systemctl, or give --listen HOST:PORT.")
+    log_to_journal()
+    # What uvicorn says of malformed requests comes with a traceback: anyone on the LAN could fill the journal.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    sockets = listen(addresses, "sugar-server.socket")
     with contextlib.ExitStack() as ending:
         writer = ending.enter_context(contextlib.closing(Writer(lambda: Store(folder))))
         statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
@@ -111,39 +105,7 @@ def _settings(daemon: Daemon) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_keep_alive=_SECONDS_KEPT_ALIVE,
     )
-
-
-def _listen(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host.strip("[]"), int(port)))
-        listening.listen(_BACKLOG)
-    except (OSError, ValueError, OverflowError) as error:
-        raise CannotServe(f"Cannot listen on {address} ({error}). Give a free HOST:PORT of this machine.") from error
-    return listening
-
-
-class _Priorities(logging.Formatter):
-    """Puts the priority before each line, where the journal reads it (sd-daemon(3))."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= logging.WARNING else 6
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
-
-
-def _log_to_journal() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    if "JOURNAL_STREAM" in os.environ:
-        handler.setFormatter(_Priorities("%(message)s"))
-    else:
-        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # What uvicorn says of malformed requests comes with a traceback: anyone on the LAN could fill the journal.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -8,9 +8,8 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from sugar_server.database import Database
 from sugar_server.registration.tables import COLUMNS
 
 _UID = re.compile(r"[0-9a-f]{64}")
@@ -61,10 +60,16 @@ def fingerprint_of_uid(uid: str) -> str | None:
     return "SHA256:" + base64.b64encode(binascii.unhexlify(uid)).decode().rstrip("=")
 
 
+class Reader(Protocol):
+    """A database, of which nothing but queries is wanted here."""
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]: ...
+
+
 class Identities:
     """Reads identities from the registrations' database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Reader) -> None:
         self._database = database
 
     def by_fingerprint(self, fingerprint: str) -> Identity | None:

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSH as laptops speak it, from OpenSSH 5 on an XO to today's: keys only, and nothing but what transfer.py reads.
+
+It is a service of its own: the old algorithms that it needs are not let into the administrator's sshd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+
+from sugar_server.backup import transfer
+from sugar_server.backup.homes import Homes
+from sugar_server.backup.registered import Registered, Registrations, Unknown
+from sugar_server.backup.session import Failed, Session
+from sugar_server.backup.settings import BackupSettings
+from sugar_server.registration import keys
+
+with warnings.catch_warnings():
+    # It loads old ciphers, whether they are used or not.
+    warnings.simplefilter("ignore")
+    import asyncssh
+
+_log = logging.getLogger(__name__)
+# It would write whatever anybody sends into the journal, as it is.
+logging.getLogger("asyncssh").setLevel(logging.ERROR)
+_MODERN_KEYS = ("ssh-ed25519",)
+"""What may read its own snapshots. ds-backup never reads, so the old keys of its laptops, which others could break,
+give nothing away."""
+_KEX = (
+    *("curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384"),
+    *("ecdh-sha2-nistp521", "diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256"),
+    *("diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha1"),
+)
+_CIPHERS = (
+    *("chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com"),
+    *("aes256-ctr", "aes192-ctr", "aes128-ctr", "aes256-cbc", "aes128-cbc"),
+)
+_MACS = (
+    *("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"),
+    "hmac-sha1",
+)
+_SIGNATURES = (
+    *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    *("rsa-sha2-256", "rsa-sha2-512", "ssh-rsa", "ssh-dss"),
+)
+_NOTHING_ELSE = {
+    "config": None,
+    "encoding": None,
+    "password_auth": False,
+    "kbdint_auth": False,
+    "host_based_auth": False,
+    "gss_host": None,
+    "allow_pty": False,
+    "line_editor": False,
+    "allow_scp": False,
+    "sftp_factory": None,
+    "x11_forwarding": False,
+    "agent_forwarding": False,
+}
+_SECONDS_TO_LOG_IN = 30
+_SECONDS_OF_SILENCE = 30
+_FAILURE = 1
+
+
+def read_keys(paths: list[Path]) -> list[Any]:
+    """The host keys in these files."""
+    return [asyncssh.read_private_key(str(path)) for path in paths]
+
+
+@dataclass
+class Service:
+    """What the connections share."""
+
+    homes: Homes
+    registrations: Registrations
+    settings: BackupSettings
+    host_keys: list[Any]
+    sessions: set[asyncio.Task[int]] = field(default_factory=set)
+    connections: int = 0
+
+    async def listen(self, listening: socket.socket) -> asyncio.AbstractServer:
+        """Serves on a socket until what is returned is closed."""
+        loop = asyncio.get_running_loop()
+        options = asyncssh.SSHServerConnectionOptions(
+            server_factory=lambda: _Connection(self),
+            process_factory=self._serve,
+            server_host_keys=self.host_keys,
+            kex_algs=_KEX,
+            encryption_algs=_CIPHERS,
+            mac_algs=_MACS,
+            compression_algs=["none"],
+            signature_algs=_SIGNATURES,
+            login_timeout=_SECONDS_TO_LOG_IN,
+            keepalive_interval=_SECONDS_OF_SILENCE,
+            keepalive_count_max=3,
+            server_version="sugar-server",
+            **_NOTHING_ELSE,
+        )
+        # asyncssh.listen takes a socket that is open already only since 2.11.
+        return await loop.create_server(lambda: asyncssh.SSHServerConnection(loop, options), sock=listening)
+
+    async def _serve(self, process: Any) -> None:
+        """One session of one connection."""
+        laptop: Registered = process.get_extra_info("laptop")
+        streams = _Streams(process)
+        try:
+            request = self._request(process, laptop)
+            if len(self.sessions) >= self.settings.most_sessions:
+                raise Failed("the server is busy; try again later")
+            session = Session(self.homes, self.settings, laptop.identity, process.get_extra_info("username"))
+            # A task of its own: it comes to its own end, in its home, also when the connection is lost.
+            task = asyncio.get_running_loop().create_task(session.do(request, streams))
+            self.sessions.add(task)
+            task.add_done_callback(self.sessions.discard)
+            status = await asyncio.shield(task)
+        except (Failed, transfer.Refused) as error:
+            _log.warning("Refused to %s: %s.", laptop.serial, ascii(str(error))[1:-1])
+            streams.write_error(f"school server: {error}\n".encode())
+            status = _FAILURE
+        except Exception:
+            _log.exception("The session of %s failed.", laptop.serial)
+            status = _FAILURE
+        process.exit(status)
+
+    def _request(self, process: Any, laptop: Registered) -> transfer.Request:
+        if process.subsystem or process.command is None:
+            raise transfer.Refused("only backups are served, no shell and no sftp")
+        request = transfer.parse(process.command, process.get_extra_info("username"))
+        reads = isinstance(request, (transfer.Download, transfer.Listing))
+        if reads and process.get_extra_info("key_type") not in _MODERN_KEYS:
+            raise transfer.Refused(
+                f"this key may only bring backups; restoring takes one of {', '.join(_MODERN_KEYS)}"
+            )
+        return request
+
+
+class _Connection(asyncssh.SSHServer):  # type: ignore[misc,unused-ignore]
+    """Lets registered laptops in. What asyncssh asks for besides (forwarding and so on) is refused by default."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._connection: Any = None
+
+    def connection_made(self, conn: Any) -> None:
+        self._connection = conn
+        self._service.connections += 1
+        # Those that are logging in, or have just been told that the server is busy, come on top.
+        if self._service.connections > 4 * self._service.settings.most_sessions:
+            conn.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._service.connections -= 1
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: Any) -> bool:
+        """True if the key is registered with this serial, or linked to one that is."""
+        shown = keys.PublicKey(key.get_algorithm(), key.public_data)
+        try:
+            laptops = self._service.registrations.with_serial(username)
+        except Unknown as error:
+            _log.error("%s", error)
+            return False
+        for laptop in laptops:
+            if shown.fingerprint in laptop.keys:
+                self._connection.set_extra_info(laptop=laptop, key_type=shown.type)
+                return True
+        _log.warning("No laptop is registered as %.60s with the key %s.", ascii(username), shown.fingerprint)
+        return False
+
+
+class _Streams:
+    """A session's input and output. Once the laptop is gone there is no more input, and output is an OSError."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+
+    async def read(self, most: int) -> bytes:
+        try:
+            return bytes(await self._process.stdin.read(most))
+        except (OSError, asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived):
+            return b""
+
+    def write(self, data: bytes) -> None:
+        self._guard(lambda: self._process.stdout.write(data))
+
+    def write_error(self, data: bytes) -> None:
+        self._guard(lambda: self._process.stderr.write(data))
+
+    async def drain(self) -> None:
+        try:
+            await self._process.stdout.drain()
+        except (asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived) as error:
+            raise ConnectionResetError from error
+
+    def _guard(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except asyncssh.Error as error:
+            raise ConnectionResetError from error

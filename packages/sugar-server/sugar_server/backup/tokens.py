@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Links that let their bearer read one child's backups for a short time, without a login."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+
+NAME = "restore.key"
+_TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Makes and checks tokens with one secret."""
+
+    secret: bytes
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of(cls, state: Path) -> Tokens:
+        """With the secret in the daemon's state folder, made where there is none."""
+        path = state / NAME
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return cls(bytes.fromhex(path.read_text()))
+        with open(handle, "w") as file:  # noqa: PTH123 (a descriptor)
+            file.write(secrets.token_hex(32))
+        return cls.of(state)
+
+    def make(self, identity: str, seconds: int) -> str:
+        """A token for the backups of this identity."""
+        until = int(self.clock()) + seconds
+        return f"{until}.{self._sign(identity, until)}"
+
+    def authorize(self, request: Request, identity: str) -> bool:
+        """True if the request's ?token= is for this identity and still good."""
+        token = _TOKEN.fullmatch(request.query_params.get("token", ""))
+        if token is None or int(token.group(1)) < self.clock():
+            return False
+        return hmac.compare_digest(token.group(2), self._sign(identity, int(token.group(1))))
+
+    def _sign(self, identity: str, until: int) -> str:
+        return hmac.new(self.secret, f"restore {identity} {until}".encode(), hashlib.sha256).hexdigest()
