@@ -30,7 +30,7 @@ def test_the_daemon_imports_only_what_its_package_depends_on(path):
     assert tops <= sys.stdlib_module_names | {"sugar_server", "starlette", "uvicorn"}
 
 
-@pytest.mark.parametrize("name", ["sugar-server", "sugar-server-base", "downstream-server-demo"])
+@pytest.mark.parametrize("name", ["sugar-server", "sugar-server-base", "sugar-client", "downstream-server-demo"])
 def test_the_source_format_and_one_version(name):
     debian = PACKAGES / name / "debian"
     assert (debian / "source" / "format").read_text() == "3.0 (native)\n"
