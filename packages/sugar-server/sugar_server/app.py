@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sugar_server import health, page
 from sugar_server.config import Config
+from sugar_server.library.web import Activities
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
 from sugar_server.writer import Writer
@@ -29,6 +30,8 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
+_CACHED = {b"cache-control"}
+"""Headers that an answer may have otherwise."""
 
 
 @dataclass
@@ -44,12 +47,14 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self._register = Register(self.config, self.writer, self.clock)
+        self._activities = Activities(self.config)
 
     def app(self) -> ASGIApp:
         routes = [
             Route("/", self.root, methods=["GET", "POST"]),
             Route("/RPC2", self._register.endpoint, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
+            *self._activities.routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 
@@ -82,7 +87,9 @@ def _with_headers(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                own = list(message.get("headers", ()))
+                kept = {name for name, _ in own} & _CACHED
+                message["headers"] = own + [header for header in _HEADERS if header[0] not in kept]
             await send(message)
 
         await app(scope, receive, send_with_headers)

@@ -13,6 +13,7 @@ from sugar_server import __version__
 from sugar_server.command import Failed, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase
+from sugar_server.library import commands as library
 from sugar_server.registration import commands as registration
 
 HEALTH = "http://127.0.0.1:8080/health"
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(run=_health)
 
     registration.add(commands)
+    library.add(commands)
     return parser
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sugar_server.library import settings as library
 from sugar_server.registration import settings as registration
 from sugar_server.registration.laptops import UnreadableLaptops, read_serials
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
@@ -28,6 +29,7 @@ LOCAL = Path("etc/sugar-server/conf.d")
 SECTIONS: Mapping[str, Keys] = {
     "server": {"fqdn": host, "title": title},
     "registration": registration.KEYS,
+    "library": library.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -63,6 +65,7 @@ class Config:
     title: str
     minimum_free_bytes: int
     registration: registration.RegistrationSettings
+    library: library.LibrarySettings
 
 
 class _Reader:
@@ -154,6 +157,7 @@ def load(root: Path) -> Config:
         title=reader.values.get("server.title") or fqdn,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
         registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
+        library=reader.settings("library", library.LibrarySettings),
     )
 
 
