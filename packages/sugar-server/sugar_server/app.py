@@ -21,6 +21,7 @@ from sugar_server.config import Config
 from sugar_server.library.web import Activities
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
+from sugar_server.repository.web import Packages
 from sugar_server.writer import Writer
 
 _HEADERS = [
@@ -55,6 +56,7 @@ class Daemon:
             Route("/RPC2", self._register.endpoint, methods=["POST"]),
             Route("/health", self.health, methods=["GET"]),
             *self._activities.routes(),
+            *Packages(self.config.repository).routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 

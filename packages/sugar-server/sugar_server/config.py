@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from sugar_server.library import settings as library
 from sugar_server.registration import settings as registration
 from sugar_server.registration.laptops import UnreadableLaptops, read_serials
+from sugar_server.repository import settings as repository
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
 S = TypeVar("S")
@@ -30,6 +31,7 @@ SECTIONS: Mapping[str, Keys] = {
     "server": {"fqdn": host, "title": title},
     "registration": registration.KEYS,
     "library": library.KEYS,
+    "repository": repository.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -66,6 +68,7 @@ class Config:
     minimum_free_bytes: int
     registration: registration.RegistrationSettings
     library: library.LibrarySettings
+    repository: repository.RepositorySettings
 
 
 class _Reader:
@@ -158,6 +161,7 @@ def load(root: Path) -> Config:
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
         registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
         library=reader.settings("library", library.LibrarySettings),
+        repository=reader.settings("repository", repository.RepositorySettings),
     )
 
 

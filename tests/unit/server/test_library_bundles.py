@@ -39,7 +39,7 @@ def test_what_is_no_version(text):
 
 def test_the_order_of_versions():
     rising = ["0", "1", "1.0.1", "1.2", "1.10", "2", "9", "10", "157.3", "201.2"]
-    assert sorted(rising[::-1], key=order) == rising
+    assert sorted(set(rising), key=order) == rising
     assert order("1.0") == order("1") == order("1.0.0")
     assert order("1.2-peru") == order("1.2") == order("1.2~dfsg")
 

@@ -8,7 +8,6 @@ import contextlib
 import re
 import threading
 from pathlib import Path
-from typing import BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -57,7 +56,7 @@ class Activities:
     async def bundle(self, request: Request) -> Response:
         name = request.path_params["file"]
         try:
-            file: BinaryIO = await asyncio.get_running_loop().run_in_executor(None, self._library.open, name)
+            file = await asyncio.get_running_loop().run_in_executor(None, self._library.open, name)
         except OSError:
             return PlainTextResponse("There is no such bundle.\n", 404)
         return FileAnswer(request, file, MIME_TYPES[Path(name).suffix])
