@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sugar_deploy.lab.mirror import read_mirror
 from tests.integration.server.conftest import PYTHONS, Server, _server
 
 PACKAGE = Path(__file__).resolve().parents[3] / "packages" / "sugar-client"
@@ -21,14 +22,15 @@ SCHEMAS = Path("/usr/share/glib-2.0/schemas")
 class Laptop:
     """The package's files in a tree beside Sugar's own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sugar: Path = SYSTEM) -> None:
         self.root = root
         self.python = root / "usr/lib/python3/dist-packages"
         self.schemas = root / "usr/share/glib-2.0/schemas"
         self.home = root / "home"
         self.activities = self.home / "Activities"
         self.activities.mkdir(parents=True)
-        shutil.copytree(SYSTEM / "jarabe", self.python / "jarabe")
+        for package in ("jarabe", "sugar3"):
+            shutil.copytree(sugar / package, self.python / package)
         self.schemas.mkdir(parents=True)
         for schema in SCHEMAS.glob("org.sugarlabs*.xml"):
             shutil.copy(schema, self.schemas)
@@ -78,7 +80,35 @@ class Laptop:
 
 @pytest.fixture
 def laptop(tmp_path: Path) -> Laptop:
+    """With this machine's Sugar: 0.120, on libsoup 2.4."""
     return Laptop(tmp_path / "laptop")
+
+
+@pytest.fixture(scope="session")
+def trixies_sugar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python code of trixie's Sugar, 0.121, fetched from this machine's mirror and unpacked."""
+    folder = tmp_path_factory.mktemp("trixie")
+    for needed in ("state/lists/partial", "cache/archives/partial", "etc", "root"):
+        (folder / needed).mkdir(parents=True)
+    (folder / "status").touch()
+    (folder / "sources.list").write_text(read_mirror().sources("trixie")[0] + "\n")
+    (folder / "apt.conf").write_text(f"""
+        Dir::State "{folder}/state"; Dir::State::status "{folder}/status"; Dir::Cache "{folder}/cache";
+        Dir::Etc::SourceList "{folder}/sources.list"; Dir::Etc::SourceParts "/dev/null"; Acquire::Languages "none";
+        APT::Sandbox::User "root";
+    """)
+    environment = os.environ | {"APT_CONFIG": str(folder / "apt.conf")}
+    for words in (("update",), ("download", "python3-jarabe", "python3-sugar3")):
+        subprocess.run(["apt-get", "-qq", *words], cwd=folder / "root", env=environment, check=True)
+    for package in (folder / "root").glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", package, folder / "root"], check=True)
+    return folder / "root" / "usr/lib/python3/dist-packages"
+
+
+@pytest.fixture
+def newer_laptop(tmp_path: Path, trixies_sugar: Path) -> Laptop:
+    """With trixie's Sugar, whose own downloader cannot work: on libsoup 3."""
+    return Laptop(tmp_path / "newer", trixies_sugar)
 
 
 @pytest.fixture

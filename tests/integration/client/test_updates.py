@@ -13,15 +13,25 @@ import pytest
 from tests.bundles import activity, archive, content
 
 
-@pytest.fixture
-def deployed(laptop, school):
-    """A laptop with the generated settings of its deployment: they name Sugar's own updater."""
+def deploy(laptop, school):
+    """The generated settings of a deployment: they name Sugar's own updater."""
     laptop.settings(
         "50_lima",
         "[org.sugarlabs.update]\nbackend='microformat.MicroformatUpdater'\n"
         f"microformat-update-url='{school.url}/activities/'\n",
     )
     return laptop
+
+
+@pytest.fixture
+def deployed(laptop, school):
+    return deploy(laptop, school)
+
+
+@pytest.fixture(params=["laptop", "newer_laptop"])
+def either(request, school):
+    """Both of Debian's Sugars."""
+    return deploy(request.getfixturevalue(request.param), school)
 
 
 def installed(laptop):
@@ -41,10 +51,10 @@ def second(path, bundle_id, version, name):
     return archive(path, {f"{bundle_id}.activity/{inner}": data for inner, data in files.items()})
 
 
-def test_an_update_is_found_and_installed(deployed, school, tmp_path):
-    deployed.install(activity(tmp_path / "old.xo", version="1.9"))
+def test_an_update_is_found_and_installed(either, school, tmp_path):
+    either.install(activity(tmp_path / "old.xo", version="1.9"))
     made = activity(school.state / "library" / "ñ new.xo", version="1.10", files={"big": bytes(range(256)) * 3000})
-    found = deployed.update("manual")
+    found = either.update("manual")
     assert found["backend"] == "SchoolServerUpdater"
     assert found["error"] is None
     assert found["updates"] == [
@@ -57,11 +67,11 @@ def test_an_update_is_found_and_installed(deployed, school, tmp_path):
         }
     ]
     assert found["finished"] == {"installed": ["org.example.Paint"], "failed": [], "cancelled": False}
-    assert installed(deployed) == {"org.example.Paint": "1.10"}
-    assert (deployed.activities / "Paint.activity" / "big").read_bytes() == bytes(range(256)) * 3000
+    assert installed(either) == {"org.example.Paint": "1.10"}
+    assert (either.activities / "Paint.activity" / "big").read_bytes() == bytes(range(256)) * 3000
     parts = [part for _, _, part in found["progress"]]
     assert all(0 <= part <= 1 for part in parts)
-    assert list(deployed.home.rglob("*.xo")) == []
+    assert list(either.home.rglob("*.xo")) == []
 
 
 def test_nothing_is_offered_that_is_not_newer(deployed, school, tmp_path):
