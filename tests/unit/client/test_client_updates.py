@@ -35,19 +35,15 @@ def test_tags_that_are_not_closed_do_not_merge_records(more):
 
 
 def test_the_address_may_be_on_the_element_itself_and_elsewhere():
-    old, new = 
-        '<p class="olpc-activity-url"><a href="a.xo">', '<p><a class="olpc-activity-url" href="/x/a.xo">'
-    )
+    old, new = '"olpc-activity-url"><a href="a.xo">', '"olpc-activity-url" href="/x/a.xo"><a>'
+    text = record().replace(old, new)
     assert read(text)["org.example.A"][1] == "http://schoolserver/x/a.xo"
     assert read(record(url="https://other.example/a.xo"))["org.example.A"][1] == "https://other.example/a.xo"
 
 
 def test_of_one_id_the_highest_version_counts_and_the_later_of_two():
-    text = (
-        record(version="1.10", url="ten") + record(version="1.9", url="nine")
-    text += record(version="1.10.0", url="again")
-    )
-    assert read(text) == {"org.example.A": ("1.10.0", URL + "again", False)}
+    text = "".join(record(version=one, url=f"v{one}") for one in ("1.10", "1.9", "1.10.0"))
+    assert read(text) == {"org.example.A": ("1.10.0", URL + "v1.10.0", False)}
 
 
 def test_optional_and_names():
