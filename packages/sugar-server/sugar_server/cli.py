@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_server import __version__
+from sugar_server.builds import commands as builds
 from sugar_server.command import Failed, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
     registration.add(commands)
     library.add(commands)
+    builds.add(commands)
     return parser
 
 

@@ -38,8 +38,9 @@ def test_the_source_format_and_one_version(name):
     assert "Architecture: all\n" in (debian / "control").read_text()
 
 
-def test_the_service_is_confined():
-    unit = SOURCE / "debian" / "sugar-server.service"
+@pytest.mark.parametrize("unit", ["debian/sugar-server.service", "systemd/sugar-server-builds@.service"])
+def test_the_service_is_confined(unit):
+    unit = SOURCE / unit
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
         capture_output=True,
@@ -53,6 +54,8 @@ def test_the_service_is_confined():
 def test_the_sockets():
     unit = (SOURCE / "debian" / "sugar-server.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
+    builds = (SOURCE / "systemd" / "sugar-server-builds.socket").read_text()
+    assert "\nListenStream=873\nAccept=yes\n" in builds
 
 
 def test_every_key_is_in_the_manual():
