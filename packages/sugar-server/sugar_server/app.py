@@ -20,9 +20,11 @@ from sugar_server import health, page
 from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.web import Backups
 from sugar_server.config import Config
+from sugar_server.library.web import Activities
 from sugar_server.registration.client_api import METHODS, ClientAPI
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
+from sugar_server.repository.web import Packages
 from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.statistics.web import Statistics
 from sugar_server.writer import Writer
@@ -34,6 +36,8 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
+_CACHED = {b"cache-control"}
+"""Headers that an answer may have otherwise."""
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Daemon:
         self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
         self._client = ClientAPI(self.config, self.writer, self.clock)
         self._backups = Backups.of(self.config.backup, self.folder, Tokens.of(self.folder).authorize)
+        self._activities = Activities(self.config)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -64,6 +69,8 @@ class Daemon:
             Route("/statistics.csv", self._statistics.sums, methods=["GET"]),
             Route("/statistics.json", self._statistics.sums, methods=["GET"]),
             *self._backups.routes(),
+            *self._activities.routes(),
+            *Packages(self.config.repository).routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 
@@ -100,7 +107,9 @@ def _with_headers(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                own = list(message.get("headers", ()))
+                kept = {name for name, _ in own} & _CACHED
+                message["headers"] = own + [header for header in _HEADERS if header[0] not in kept]
             await send(message)
 
         await app(scope, receive, send_with_headers)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from sugar_server import __version__
 from sugar_server.backup import commands as backup
+from sugar_server.builds import commands as builds
 from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase, keep_in
+from sugar_server.library import commands as library
 from sugar_server.registration import commands as registration
 from sugar_server.statistics import commands as statistics
 
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     registration.add(commands)
     statistics.add(commands)
     backup.add(commands)
+    library.add(commands)
+    builds.add(commands)
     return parser
 
 

@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 
 from sugar_server.backup import settings as backup
 from sugar_server.database import settings as database
+from sugar_server.library import settings as library
 from sugar_server.registration import settings as registration
 from sugar_server.registration.laptops import UnreadableLaptops, read_laptops
+from sugar_server.repository import settings as repository
 from sugar_server.statistics import settings as statistics
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
@@ -34,6 +36,8 @@ SECTIONS: Mapping[str, Keys] = {
     "registration": registration.KEYS,
     "statistics": statistics.KEYS,
     "backup": backup.KEYS,
+    "library": library.KEYS,
+    "repository": repository.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -72,6 +76,8 @@ class Config:
     statistics: statistics.StatisticsSettings = field(default_factory=statistics.StatisticsSettings)
     database: database.DatabaseSettings = field(default_factory=database.DatabaseSettings)
     backup: backup.BackupSettings = field(default_factory=backup.BackupSettings)
+    library: library.LibrarySettings = field(default_factory=library.LibrarySettings)
+    repository: repository.RepositorySettings = field(default_factory=repository.RepositorySettings)
 
 
 class _Reader:
@@ -173,6 +179,8 @@ def load(root: Path) -> Config:
         registration=registering,
         database=reader.settings("database", database.DatabaseSettings),
         backup=reader.settings("backup", backup.BackupSettings),
+        library=reader.settings("library", library.LibrarySettings),
+        repository=reader.settings("repository", repository.RepositorySettings),
     )
 
 

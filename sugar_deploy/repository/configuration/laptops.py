@@ -48,7 +48,7 @@ def _client(plan: Plan, kind: str, settings: ClientSettings) -> Package:
         ),
         section="metapackages",
         depends=(f"{name}-client-config",),
-        recommends=("sucrose",),
+        recommends=("sucrose", "sugar-client"),
         relations={"Provides": virtual, "Conflicts": virtual, "Replaces": virtual},
         files={f"{_SCHEMAS}/60_{name}-{kind}.gschema.override": _override(plan, settings)},
     )

@@ -41,7 +41,7 @@ def test_the_daemon_imports_only_what_its_package_depends_on(path):
     assert not optional & {name for node in ast.parse(path.read_text()).body for name in _imported_by(node)}
 
 
-@pytest.mark.parametrize("name", ["sugar-server", "sugar-server-base", "downstream-server-demo"])
+@pytest.mark.parametrize("name", ["sugar-server", "sugar-server-base", "sugar-client", "downstream-server-demo"])
 def test_the_source_format_and_one_version(name):
     debian = PACKAGES / name / "debian"
     assert (debian / "source" / "format").read_text() == "3.0 (native)\n"
@@ -49,8 +49,9 @@ def test_the_source_format_and_one_version(name):
     assert "Architecture: all\n" in (debian / "control").read_text()
 
 
-def test_the_service_is_confined():
-    unit = SOURCE / "debian" / "sugar-server.service"
+@pytest.mark.parametrize("unit", ["debian/sugar-server.service", "systemd/sugar-server-builds@.service"])
+def test_the_service_is_confined(unit):
+    unit = SOURCE / unit
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
         capture_output=True,
@@ -64,6 +65,8 @@ def test_the_service_is_confined():
 def test_the_sockets():
     unit = (SOURCE / "debian" / "sugar-server.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
+    builds = (SOURCE / "systemd" / "sugar-server-builds.socket").read_text()
+    assert "\nListenStream=873\nAccept=yes\n" in builds
 
 
 def test_every_key_is_in_the_manual():

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Activity updates: reads a school server's page of activities, and finds what is newer there."""

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The library's addresses on the web: the page, the bundles, and activities.sugarlabs.org's update service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from sugar_server.config import Config
+from sugar_server.file_answer import FileAnswer
+from sugar_server.library import aslo, page
+from sugar_server.library.bundle import MIME_TYPES
+from sugar_server.library.shelf import Library, Shelf
+
+_LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
+_MOST_LANGUAGES = 20
+
+
+class Activities:
+    """Offers the bundles of the library's folder."""
+
+    def __init__(self, config: Config) -> None:
+        self._title, self._settings = config.title, config.library
+        folder = Path(self._settings.folder)
+        self._library = Library(folder, self._settings.largest_mib)
+        if self._settings.enabled:
+            if folder.parent.is_dir():
+                with contextlib.suppress(OSError):
+                    folder.mkdir(exist_ok=True)
+            # Who comes first need not wait until all bundles have been read.
+            threading.Thread(target=self._library.look, daemon=True).start()
+
+    def routes(self) -> list[BaseRoute]:
+        if not self._settings.enabled:
+            return []
+        routes: list[BaseRoute] = [
+            Route("/activities/", self.page, methods=["GET"]),
+            Route("/activities/{file}", self.bundle, methods=["GET"]),
+        ]
+        if self._settings.aslo:
+            routes.append(Route("/services/update-aslo.php", self.update, methods=["GET"]))
+        return routes
+
+    async def page(self, request: Request) -> Response:
+        shelf = await self._look()
+        wanted = _languages(request.headers.get("accept-language", ""))
+        return HTMLResponse(page.page(shelf, self._title, wanted), headers={"vary": "Accept-Language"})
+
+    async def bundle(self, request: Request) -> Response:
+        name = request.path_params["file"]
+        try:
+            file = await asyncio.get_running_loop().run_in_executor(None, self._library.open, name)
+        except OSError:
+            return PlainTextResponse("There is no such bundle.\n", 404)
+        return FileAnswer(request, file, MIME_TYPES[Path(name).suffix])
+
+    async def update(self, request: Request) -> Response:
+        """One laptop's question for one bundle; who follows DNS to here finds the bundle at the same name."""
+        item = (await self._look()).find(request.query_params.get("id", ""))
+        link = f"{request.base_url}activities/{page.link(item.file)}" if item else ""
+        return Response(aslo.answer(item, link), media_type="application/rdf+xml")
+
+    async def _look(self) -> Shelf:
+        return await asyncio.get_running_loop().run_in_executor(None, self._library.look)
+
+
+def _languages(header: str) -> tuple[str, ...]:
+    """The languages of Accept-Language, as es or pt_br, the preferred first."""
+    found = []
+    for number, part in enumerate(header.split(",")[:_MOST_LANGUAGES]):
+        match = _LANGUAGE.fullmatch(part)
+        if match and float(match.group(2) or 1) > 0:
+            found.append((-float(match.group(2) or 1), number, match.group(1).replace("-", "_").lower()))
+    return tuple(language for _, _, language in sorted(found))
