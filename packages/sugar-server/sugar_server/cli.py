@@ -13,6 +13,7 @@ from sugar_server import __version__
 from sugar_server.command import Failed, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase
+from sugar_server.pages import commands as pages
 from sugar_server.registration import commands as registration
 
 HEALTH = "http://127.0.0.1:8080/health"
@@ -22,6 +23,7 @@ _EPILOG = """examples:
   sugar-server health                          ask the running daemon how it is
   sugar-server approve SHA256:47DEQpj8HBSa…    accept a laptop that waits
   sugar-server forget SHA256:47DEQpj8HBSa…     remove a laptop's registration
+  sugar-server password                        make a new password for the teacher's pages
 
 exit status: 0 done, 1 failed, 2 wrong usage or settings
 """
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(run=_health)
 
     registration.add(commands)
+    pages.add(commands)
     return parser
 
 

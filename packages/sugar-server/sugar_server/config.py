@@ -14,13 +14,15 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Callable, TypeVar
 
+from sugar_server.pages import settings as pages
 from sugar_server.registration import settings as registration
-from sugar_server.registration.laptops import UnreadableLaptops, read_serials
+from sugar_server.registration.laptops import UnreadableLaptops, read_groups, read_serials
 from sugar_server.values import Keys, Wrong, host, mebibytes, title
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 VENDOR = Path("usr/lib/sugar-server/conf.d")
 MAIN = Path("etc/sugar-server/sugar-server.conf")
@@ -28,6 +30,7 @@ LOCAL = Path("etc/sugar-server/conf.d")
 SECTIONS: Mapping[str, Keys] = {
     "server": {"fqdn": host, "title": title},
     "registration": registration.KEYS,
+    "pages": pages.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -51,7 +54,7 @@ class InvalidConfig(Exception):
     """The settings have faults: all of them, sorted."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(sorted(faults))
+        self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
@@ -63,6 +66,7 @@ class Config:
     title: str
     minimum_free_bytes: int
     registration: registration.RegistrationSettings
+    pages: pages.PagesSettings
 
 
 class _Reader:
@@ -117,15 +121,21 @@ class _Reader:
         """The serials that may register, where not anyone may."""
         if self.values.get("registration.who", "anyone") == "anyone":
             return None
-        path = self.values.get("registration.laptops")
-        if path is None:
-            file, line = self.origins["registration.who"]
-            self._fault(
-                file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV."
-            )
-            return None
+        if "registration.laptops" in self.values:
+            return self._from_list(read_serials)
+        file, line = self.origins["registration.who"]
+        self._fault(file, line, "[registration] laptops", "is needed when who = listed", "Write the path of the CSV.")
+        return None
+
+    def groups(self) -> Mapping[str, str]:
+        """The classes of the laptops in the school's list."""
+        return (self._from_list(read_groups) if "registration.laptops" in self.values else None) or {}
+
+    def _from_list(self, read: Callable[[Path], T]) -> T | None:
+        """What READ finds in the school's list of laptops; None, and a fault, if it cannot be read."""
+        path = self.values["registration.laptops"]
         try:
-            return read_serials(self.root / path.lstrip("/"))
+            return read(self.root / path.lstrip("/"))
         except UnreadableLaptops as error:
             file, line = self.origins["registration.laptops"]
             self._fault(file, line, "[registration] laptops", f"{path}: {error.message}", error.remedy)
@@ -146,6 +156,7 @@ def load(root: Path) -> Config:
     for path in files(root):
         reader.read(path)
     listed = reader.listed()
+    groups = reader.groups()
     if reader.faults:
         raise InvalidConfig(reader.faults)
     fqdn = reader.values.get("server.fqdn") or _own_name()
@@ -153,7 +164,10 @@ def load(root: Path) -> Config:
         fqdn=fqdn,
         title=reader.values.get("server.title") or fqdn,
         minimum_free_bytes=reader.values.get("health.minimum_free_mib", 64 * 1024 * 1024),
-        registration=replace(reader.settings("registration", registration.RegistrationSettings), listed=listed),
+        registration=replace(
+            reader.settings("registration", registration.RegistrationSettings), listed=listed, groups=groups
+        ),
+        pages=reader.settings("pages", pages.PagesSettings),
     )
 
 

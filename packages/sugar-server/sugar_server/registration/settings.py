@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sugar_server.registration.store import KnownSerial
 from sugar_server.values import Keys, boolean, choice, path
@@ -24,3 +25,5 @@ class RegistrationSettings:
     known_serial: KnownSerial = KnownSerial.ACCEPT
     listed: frozenset[str] | None = None
     """Serials (upper case) that may register; None: anyone may."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """The classes of the laptops that the school's list has, by serial (upper case)."""

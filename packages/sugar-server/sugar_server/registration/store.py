@@ -139,6 +139,10 @@ class Store:
             ]
         return any(gone)
 
+    def refuse(self, fingerprint: str) -> bool:
+        """Removes a held registration, and leaves an accepted one of the same key; False if there is none."""
+        return bool(self._database.run("DELETE FROM held WHERE fingerprint = ?", fingerprint))
+
     def registrations(self) -> list[dict[str, Any]]:
         """All identities, accepted and held, the oldest first."""
         rows = self._database.rows(
