@@ -85,8 +85,8 @@ msgstr ""
 msgid "vague"
 msgstr "unklar"
 
-#| msgid "former"
 #: somewhere.py:1
+#| msgid "former"
 msgid "say \"no\"\n"
 msgstr ""
 "one\t"
