@@ -27,6 +27,7 @@ _BODY = """
 <p>{text}</p>
 <form method="post" action="/login">
 <input type="hidden" name="next" value="{next}">
+<input type="text" name="username" value="teacher" autocomplete="username" hidden>
 <label for="password">{password}</label>
 <input type="password" id="password" name="password" autocomplete="current-password" required maxlength="200"
  autocapitalize="none" spellcheck="false">
