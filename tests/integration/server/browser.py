@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 _FLAGS = (
     "--headless",
@@ -22,7 +21,7 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--no-proxy-server",
 )
-WIDE, NARROW = (1200, 900), (320, 640)
+WIDE, NARROW = (1200, 900), (320, 1100)
 """An XO's screen, and a telephone's."""
 
 
@@ -67,7 +66,3 @@ def log_in(driver: Chrome, url: str, password: str) -> None:
 
 def text(driver: Chrome, selector: str = "main") -> str:
     return driver.find_element(By.CSS_SELECTOR, selector).text
-
-
-def wait(driver: Chrome, condition: Callable[[], bool]) -> None:
-    WebDriverWait(driver, 10).until(lambda _: condition())

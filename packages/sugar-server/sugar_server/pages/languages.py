@@ -44,7 +44,7 @@ class Language:
     def time(self, moment: float) -> Html:
         """A moment (seconds since 1970) by the server's clock, as 2026-01-31 12:00, which every language reads."""
         shown = _local(moment).strftime("%Y-%m-%d %H:%M")
-        return html('<time datetime="{exact}">{shown}</time>', exact=_exact(moment), shown=shown)
+        return html('<time datetime="{exact}" dir="ltr">{shown}</time>', exact=_exact(moment), shown=shown)
 
     def amount(self, size: int) -> str:
         """Bytes, as people say it."""

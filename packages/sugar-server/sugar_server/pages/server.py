@@ -79,7 +79,7 @@ def body(view: View, state: State, has_synchronisation: bool) -> Html:
     if has_synchronisation:
         last = state.synchronised
         facts.append((_("Last synchronisation"), _("never") if last is None else view.language.time(last)))
-    facts.append((_("Versions"), _versions(state)))
+    facts.append((_("Versions"), html("<bdi>{versions}</bdi>", versions=_versions(state))))
     facts.append((_("Clock of this server"), view.language.time(view.now)))
     return html(
         _BODY,

@@ -16,7 +16,8 @@ from sugar_server.pages.markup import Html
 _SHEET = """
 :root{color-scheme:light dark}
 *{box-sizing:border-box}
-body{font:1.125rem/1.5 sans-serif;margin:0;color:#1b1b1b;background:#fff;overflow-wrap:anywhere}
+body{font:1.125rem/1.5 sans-serif;margin:0;color:#1b1b1b;background:#fff;word-wrap:break-word}
+bdi,dd{overflow-wrap:anywhere}
 header,main,footer{max-width:56rem;margin:0 auto;padding:0 1rem}
 header{padding-top:.75rem}
 header p{font-weight:bold;margin:0}
@@ -24,13 +25,14 @@ nav ul,footer ul{list-style:none;margin:0;padding:0}
 nav li,footer li{display:inline-block}
 nav a{display:inline-block;padding:.6rem .75rem;border-bottom:.2rem solid transparent}
 nav a[aria-current]{border-bottom-color:#1b1b1b;color:#1b1b1b;font-weight:bold;text-decoration:none}
-nav{margin:0 -.75rem;border-bottom:1px solid #767676}
+header nav{margin:0 -.75rem;border-bottom:1px solid #767676}
 footer span{font-weight:bold}
-footer{margin-top:3rem;padding-top:.5rem;padding-bottom:2rem;font-size:1rem}
+footer{margin-top:3rem;border-top:1px solid #767676;padding-top:.5rem;padding-bottom:2rem;font-size:1rem}
 footer a,footer span{display:inline-block;padding:.6rem .75rem .6rem 0;padding-inline:0 .75rem}
 .skip{position:absolute;top:-10rem;background:#fff;padding:.5rem 1rem}
 .skip:focus{top:0}
 h1{line-height:1.2;font-size:1.8rem;margin:1.5rem 0 1rem}
+h1 time{display:inline-block}
 h2{line-height:1.2;font-size:1.35rem;margin:2rem 0 .5rem}
 a{color:#00558c}
 a:focus,button:focus,input:focus,summary:focus{outline:.2rem solid #b34700;outline-offset:.1rem}
@@ -53,7 +55,7 @@ nav form{display:inline}
 .good,.bad,.note{padding:.5rem 1rem;border:1px solid;border-inline-start-width:.5rem}
 .good{color:#1b5e20;background:#f1f8f1}.bad{color:#8b1018;background:#fdf1f1}.note{color:#4a3500;background:#fdf7e3}
 meter{width:100%;max-width:22rem;height:1.25rem}
-svg{max-width:100%;height:auto}
+svg{max-width:100%;height:auto;direction:ltr}
 .less{color:#595959}
 @media (prefers-color-scheme:dark){
 body,.skip{color:#ececec;background:#161616}
@@ -69,7 +71,9 @@ button.grave{background:#a1171f;border-color:#ff9ea3}
 .less{color:#ababab}
 }
 @media (max-width:30rem){
+table{font-size:1rem}
 th,td{padding-inline-end:.6rem}
+tbody th{min-width:7rem}
 h1{font-size:1.5rem}
 }
 """

@@ -119,24 +119,22 @@ class Store:
         )
 
     def approve(self, fingerprint: str) -> bool:
-        """Accepts a held registration; False if there is none with that fingerprint."""
-        with self.transaction():
-            found = self._database.rows(f"SELECT {_COLUMNS} FROM held WHERE fingerprint = ?", fingerprint)  # noqa: S608
-            if not found:
-                return False
-            row = found[0]
-            fields = {name: row[name] for name in _COLUMNS.split(", ") if not name.endswith("_at")}
-            fields["hardware"] = bool(row["hardware"])
-            self.register(Registration(**fields, at=row["last_at"]), KnownSerial.ACCEPT)
-            return True
+        """Accepts a held registration, in a transaction of the caller's; False if there is none."""
+        found = self._database.rows(f"SELECT {_COLUMNS} FROM held WHERE fingerprint = ?", fingerprint)  # noqa: S608
+        if not found:
+            return False
+        row = found[0]
+        fields = {name: row[name] for name in _COLUMNS.split(", ") if not name.endswith("_at")}
+        fields["hardware"] = bool(row["hardware"])
+        self.register(Registration(**fields, at=row["last_at"]), KnownSerial.ACCEPT)
+        return True
 
     def forget(self, fingerprint: str) -> bool:
-        """Removes an identity; False if there is none with that fingerprint."""
-        with self.transaction():
-            gone = [
-                self._database.run(f"DELETE FROM {table} WHERE fingerprint = ?", fingerprint)  # noqa: S608
-                for table in ("registrations", "held")
-            ]
+        """Removes an identity, in a transaction of the caller's; False if there is none with that fingerprint."""
+        gone = [
+            self._database.run(f"DELETE FROM {table} WHERE fingerprint = ?", fingerprint)  # noqa: S608
+            for table in ("registrations", "held")
+        ]
         return any(gone)
 
     def refuse(self, fingerprint: str) -> bool:
