@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ASGI application: the rooms' endpoints, /health and the school's page."""
+"""The ASGI application: the rooms' endpoints, /health and the school's pages."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sugar_server import health, page
+from sugar_server import health
 from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.web import Backups
 from sugar_server.config import Config
 from sugar_server.library.web import Activities
+from sugar_server.pages.providers import Providers
+from sugar_server.pages.style import POLICY
+from sugar_server.pages.web import Pages
 from sugar_server.registration.client_api import METHODS, ClientAPI
 from sugar_server.registration.store import Store
 from sugar_server.registration.web import Register
@@ -30,10 +33,11 @@ from sugar_server.statistics.web import Statistics
 from sugar_server.writer import Writer
 
 _HEADERS = [
-    (b"content-security-policy", page.POLICY.encode()),
+    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    # Nothing for other sites; but a form's Origin, without which one cannot tell that it comes from an own page.
+    (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
 _CACHED = {b"cache-control"}
@@ -49,6 +53,8 @@ class Daemon:
     writer: Writer[Store]
     statistics: Writer[StatisticsStore]
     clock: Callable[[], float] = time.time
+    providers: Providers = field(default_factory=Providers)
+    """The rooms that the pages show."""
     _examined: tuple[float, dict[str, Any]] | None = None
     _examining: asyncio.Lock | None = None
 
@@ -58,6 +64,7 @@ class Daemon:
         self._client = ClientAPI(self.config, self.writer, self.clock)
         self._backups = Backups.of(self.config.backup, self.folder, Tokens.of(self.folder).authorize)
         self._activities = Activities(self.config)
+        self._pages = Pages(self.config, self.folder, self.writer.submit, self._report, self.providers, self.clock)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -71,13 +78,14 @@ class Daemon:
             *self._backups.routes(),
             *self._activities.routes(),
             *Packages(self.config.repository).routes(),
+            *self._pages.routes(),
         ]
         return _with_headers(Starlette(routes=routes))
 
     async def root(self, request: Request) -> Response:
         if request.method == "POST":
             return await self._register.endpoint(request)
-        return HTMLResponse(page.page(self.config.title))
+        return await self._pages.home(request)
 
     async def _pubkeys(self) -> list[str]:
         found = await asyncio.wrap_future(self.writer.submit(lambda store: store.registrations()))

@@ -16,6 +16,7 @@ from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase, keep_in
 from sugar_server.library import commands as library
+from sugar_server.pages import commands as pages
 from sugar_server.registration import commands as registration
 from sugar_server.statistics import commands as statistics
 
@@ -27,6 +28,7 @@ _EPILOG = """examples:
   sugar-server statistics --csv                the school's usage, day by day, for a spreadsheet
   sugar-server approve SHA256:47DEQpj8HBSa…    accept a laptop that waits
   sugar-server forget SHA256:47DEQpj8HBSa…     remove a laptop's registration
+  sugar-server password                        make a new password for the teacher's pages
 
 exit status: 0 done, 1 failed, 2 wrong usage or settings
 """
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add(commands)
     library.add(commands)
     builds.add(commands)
+    pages.add(commands)
     return parser
 
 

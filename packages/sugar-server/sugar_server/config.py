@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from sugar_server.backup import settings as backup
 from sugar_server.database import settings as database
 from sugar_server.library import settings as library
+from sugar_server.pages import settings as pages
 from sugar_server.registration import settings as registration
 from sugar_server.registration.laptops import UnreadableLaptops, read_laptops
 from sugar_server.repository import settings as repository
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, Keys] = {
     "backup": backup.KEYS,
     "library": library.KEYS,
     "repository": repository.KEYS,
+    "pages": pages.KEYS,
     "health": {"minimum_free_mib": mebibytes},
 }
 """Every section with its keys: a room's are beside its settings."""
@@ -61,7 +63,7 @@ class InvalidConfig(Exception):
     """The settings have faults: all of them, sorted."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(sorted(faults))
+        self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
@@ -78,6 +80,7 @@ class Config:
     backup: backup.BackupSettings = field(default_factory=backup.BackupSettings)
     library: library.LibrarySettings = field(default_factory=library.LibrarySettings)
     repository: repository.RepositorySettings = field(default_factory=repository.RepositorySettings)
+    pages: pages.PagesSettings = field(default_factory=pages.PagesSettings)
 
 
 class _Reader:
@@ -181,6 +184,7 @@ def load(root: Path) -> Config:
         backup=reader.settings("backup", backup.BackupSettings),
         library=reader.settings("library", library.LibrarySettings),
         repository=reader.settings("repository", repository.RepositorySettings),
+        pages=reader.settings("pages", pages.PagesSettings),
     )
 
 

@@ -59,7 +59,7 @@ def _registrations(arguments: argparse.Namespace) -> int:
 
 def _approve(arguments: argparse.Namespace) -> int:
     """Accepts a laptop that waits for approval; its next attempt to register succeeds."""
-    with _store(arguments.state) as store:
+    with _store(arguments.state) as store, store.transaction():
         if not store.approve(arguments.fingerprint):
             raise Failed(_unknown("No laptop with this fingerprint waits for approval"))
     print("Approved. Now the laptop has to register once more.")
@@ -68,7 +68,7 @@ def _approve(arguments: argparse.Namespace) -> int:
 
 def _forget(arguments: argparse.Namespace) -> int:
     """Removes a laptop's registration, accepted or waiting."""
-    with _store(arguments.state) as store:
+    with _store(arguments.state) as store, store.transaction():
         if not store.forget(arguments.fingerprint):
             raise Failed(_unknown("No laptop is registered with this fingerprint"))
     print("Forgotten.")

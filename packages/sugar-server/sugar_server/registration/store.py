@@ -171,27 +171,32 @@ class Store:
                 )
 
     def approve(self, fingerprint: str) -> bool:
-        """Accepts a held registration; False if there is none with that fingerprint."""
-        with self.transaction():
-            found = self._database.rows(f"SELECT {COLUMNS} FROM held WHERE fingerprint = ?", fingerprint)  # noqa: S608
-            if not found:
-                return False
-            row = found[0]
-            fields = {name: row[name] for name in COLUMNS.split(", ") if not name.endswith("_at")}
-            fields["hardware"] = bool(row["hardware"])
-            self.register(Registration(**fields, at=row["last_at"]), KnownSerial.ACCEPT)
-            return True
+        """Accepts a held registration, in a transaction of the caller's; False if there is none."""
+        found = self._database.rows(f"SELECT {COLUMNS} FROM held WHERE fingerprint = ?", fingerprint)  # noqa: S608
+        if not found:
+            return False
+        row = found[0]
+        fields = {name: row[name] for name in COLUMNS.split(", ") if not name.endswith("_at")}
+        fields["hardware"] = bool(row["hardware"])
+        self.register(Registration(**fields, at=row["last_at"]), KnownSerial.ACCEPT)
+        return True
 
     def forget(self, fingerprint: str) -> bool:
-        """Removes an identity with its linked keys, or a linked key alone; False if there is no such key."""
-        with self.transaction():
-            gone = [
-                self._database.run(f"DELETE FROM {table} WHERE fingerprint = ?", fingerprint)  # noqa: S608
-                for table in ("registrations", "held")
-            ]
-            self._database.run("DELETE FROM serials WHERE fingerprint = ?", fingerprint)
-            gone.append(self._links.forget(fingerprint))
+        """Removes an identity with its linked keys, or a linked key alone, in a transaction of the caller's.
+
+        False if there is no such key.
+        """
+        gone = [
+            self._database.run(f"DELETE FROM {table} WHERE fingerprint = ?", fingerprint)  # noqa: S608
+            for table in ("registrations", "held")
+        ]
+        self._database.run("DELETE FROM serials WHERE fingerprint = ?", fingerprint)
+        gone.append(self._links.forget(fingerprint))
         return any(gone)
+
+    def refuse(self, fingerprint: str) -> bool:
+        """Removes a held registration, and leaves an accepted one of the same key; False if there is none."""
+        return bool(self._database.run("DELETE FROM held WHERE fingerprint = ?", fingerprint))
 
     def registrations(self) -> list[dict[str, Any]]:
         """All identities, accepted and held, the oldest first."""

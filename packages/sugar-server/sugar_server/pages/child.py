@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A laptop's own page, with its backups; the titles in a child's Journal, and what changes things, only for the
+teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from sugar_server.pages.laptops import Laptop
+from sugar_server.pages.listing import backed_up, name
+from sugar_server.pages.markup import Html, html
+from sugar_server.pages.providers import Backups, Entry, Snapshot
+from sugar_server.pages.view import View
+
+_ENTRIES_PER_PAGE = 100
+_BODY = """
+<h1><bdi>{nick}</bdi></h1>
+{message}
+<dl>
+{facts}
+</dl>
+{actions}
+{snapshots}
+{change}
+"""
+_SECTION = """
+<section aria-labelledby="{id}">
+<h2 id="{id}">{title}</h2>
+{content}
+</section>
+"""
+_ENTRIES = """
+<h1>{title}</h1>
+<p><a href="/laptops/{number}">{back}</a></p>
+<p>{help}</p>
+<table>
+<thead><tr><th scope="col">{entry}</th><th scope="col">{activity}</th><th scope="col">{when}</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+{more}
+"""
+_ENTRY = """<tr><th scope="row"><a href="{address}" download><bdi>{title}</bdi></a> <span class="less">{size}</span>
+</th><td><bdi>{activity}</bdi></td><td>{when}</td></tr>
+"""
+
+
+def body(
+    view: View, laptop: Laptop, backups: Backups | None, snapshots: Sequence[Snapshot], message: Html | None
+) -> Html:
+    """The laptop's page."""
+    _ = view.language.gettext
+    facts = [(_("Class"), laptop.group)] if laptop.group else []
+    if laptop.held:
+        facts.append((_("Asked to register"), view.language.time(laptop.latest)))
+    else:
+        facts.append((_("Registered"), view.language.time(laptop.registered)))
+    if view.session:
+        facts.append((_("Serial number"), laptop.serial))
+        facts.append((_("Key"), laptop.identity))
+    if backups and not laptop.held:
+        facts.append((_("Last backup"), backed_up(view, snapshots[0].at if snapshots else None)))
+    return html(
+        _BODY,
+        nick=name(view, laptop),
+        message=message,
+        facts=[html("<dt>{what}</dt><dd><bdi>{it}</bdi></dd>\n", what=what, it=it) for what, it in facts],
+        actions=_held(view, laptop) if laptop.held else None,
+        snapshots=_snapshots(view, laptop, snapshots) if snapshots else None,
+        change=_change(view, laptop, bool(backups and snapshots)) if view.session else None,
+    )
+
+
+def _held(view: View, laptop: Laptop) -> Html:
+    _ = view.language.gettext
+    text = _("This laptop has the serial number of a registered laptop and another key: it waits for approval.")
+    button = view.button(f"/laptops/{laptop.number}/approve", _("Approve")) if view.session else None
+    return html('<p class="note">{text}</p>{button}', text=text, button=button)
+
+
+def _snapshots(view: View, laptop: Laptop, snapshots: Sequence[Snapshot]) -> Html:
+    _ = view.language.gettext
+    link = '<li><a href="/laptops/{number}/{snapshot}">{at}</a></li>\n'
+    items = [
+        html(
+            link if view.session else "<li>{at}</li>\n",
+            number=laptop.number,
+            snapshot=quote(snapshot.name, safe=""),
+            at=view.language.time(snapshot.at),
+        )
+        for snapshot in snapshots[:200]
+    ]
+    text = (
+        _("Open a backup to restore one of its Journal entries.")
+        if view.session
+        else _("The teacher can restore Journal entries from these backups after logging in.")
+    )
+    content = html("<p>{text}</p><ul>\n{items}</ul>", text=text, items=items)
+    return html(_SECTION, id="backups", title=_("Backups"), content=content)
+
+
+def _change(view: View, laptop: Laptop, has_backups: bool) -> Html:
+    _ = view.language.gettext
+    item = '<li><a href="/laptops/{number}/{verb}">{text}</a></li>\n'
+    verbs = [("forget", _("Refuse this laptop") if laptop.held else _("Forget this registration"))]
+    if has_backups:
+        verbs.insert(0, ("adopt", _("Give these backups to a new laptop")))
+    items = [html(item, number=laptop.number, verb=verb, text=text) for verb, text in verbs]
+    return html(_SECTION, id="change", title=_("Change"), content=html("<ul>\n{items}</ul>", items=items))
+
+
+def entries(view: View, laptop: Laptop, snapshot: Snapshot, found: Sequence[Entry], backups: Backups) -> Html:
+    """The entries of one snapshot, each with the link that restores it."""
+    _ = view.language.gettext
+    start = int(view.asked("from", 6)) if view.asked("from", 6).isdigit() and view.asked("from").isascii() else 0
+    rows = [
+        html(
+            _ENTRY,
+            address=backups.address(laptop.identity, snapshot.name, entry.uid),
+            title=entry.title.strip()[:200] or _("(no title)"),
+            size=view.language.amount(entry.size),
+            activity=entry.activity,
+            when=view.language.time(entry.at),
+        )
+        for entry in found[start : start + _ENTRIES_PER_PAGE]
+    ]
+    following = start + _ENTRIES_PER_PAGE
+    more = '<p><a class="button" href="?from={start}" rel="next">{text}</a></p>'
+    return html(
+        _ENTRIES,
+        title=html("<bdi>{nick}</bdi>, {at}", nick=name(view, laptop), at=view.language.time(snapshot.at)),
+        number=laptop.number,
+        back=_("All backups of this laptop"),
+        help=_(
+            "A link saves the entry as a file. On the child's laptop, open that file in the Journal: "
+            "the entry is back. Nothing else changes."
+        ),
+        entry=_("Journal entry"),
+        activity=_("Activity"),
+        when=_("Changed"),
+        rows=rows,
+        more=html(more, start=following, text=_("More entries")) if following < len(found) else None,
+    )

@@ -1,0 +1,68 @@
+"""Debian's Chromium, headless, with an empty profile and with loopback as its only network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--no-proxy-server",
+)
+WIDE, NARROW = (1200, 900), (320, 1100)
+"""An XO's screen, and a telephone's."""
+
+
+@contextmanager
+def chromium() -> Iterator[Chrome]:
+    with tempfile.TemporaryDirectory(prefix="sugar-server-chromium-") as profile:
+        options = ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        driver = Chrome(options, ChromeService("/usr/bin/chromedriver"))
+        try:
+            driver.set_page_load_timeout(20)
+            yield driver
+        finally:
+            driver.quit()
+
+
+def fresh(driver: Chrome, language: str = "en", script: bool = True, dark: bool = False) -> None:
+    """As a browser just started: no cookies, that language."""
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    agent = {"userAgent": "Test", "acceptLanguage": language}
+    driver.execute_cdp_cmd("Emulation.setUserAgentOverride", agent)
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    resize(driver, WIDE)
+    driver.get_log("browser")
+
+
+def resize(driver: Chrome, size: tuple[int, int]) -> None:
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def log_in(driver: Chrome, url: str, password: str) -> None:
+    driver.get(url + "/login")
+    driver.find_element(By.ID, "password").send_keys(password)
+    driver.find_element(By.CSS_SELECTOR, "main button").click()
+
+
+def text(driver: Chrome, selector: str = "main") -> str:
+    return driver.find_element(By.CSS_SELECTOR, selector).text
