@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 _FLAGS = (
     "--headless",
@@ -62,6 +63,8 @@ def log_in(driver: Chrome, url: str, password: str) -> None:
     driver.get(url + "/login")
     driver.find_element(By.ID, "password").send_keys(password)
     driver.find_element(By.CSS_SELECTOR, "main button").click()
+    # The hash takes its time, and a click does not wait for long.
+    WebDriverWait(driver, 20).until(lambda _: driver.current_url == url + "/laptops")
 
 
 def text(driver: Chrome, selector: str = "main") -> str:

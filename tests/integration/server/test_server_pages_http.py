@@ -235,8 +235,10 @@ def test_the_command(debian_server):
     assert (debian_server.state / "teacher-password").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_busy_database_is_told_in_words(browser, running):
-    with sqlite3.connect(running.database, isolation_level=None) as database:
+def test_a_busy_database_is_told_in_words(debian_server):
+    debian_server.start()
+    browser = Browser(debian_server)
+    with sqlite3.connect(debian_server.database, isolation_level=None) as database:
         database.execute("BEGIN EXCLUSIVE")
         answer = browser.get("/laptops")
         assert answer.status == 503
