@@ -84,10 +84,11 @@ def _show(folder: Folder, found: tuple[SigningKey, ...], wish: str | None, *, as
 
 
 def _retire(folder: Folder, name: str, *, yes: bool) -> None:
-    from sugar_deploy.keys.repository_key import retire, signing_keys
+    from sugar_deploy.keys.repository_key import require_former, retire, signing_keys
     from sugar_deploy.run.prepare import resolved
     from sugar_deploy.run.trust import schools_without
 
+    require_former(folder, name)
     with signing_keys(folder, name) as (_, found):
         present = found[0].fingerprint
     unsure = schools_without(folder, resolved(folder), present) if len(found) > 1 else ()

@@ -86,6 +86,17 @@ def test_the_words_of_a_rotation_out_of_turn(deployment: Folder) -> None:
     assert "--retire" in late.value.remedy
 
 
+def test_retiring_where_there_is_no_key_at_all_makes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Folder(tmp_path / "fresh")
+    fresh.root.mkdir()
+    fresh.file.write_text("version: 1\nname: golden\ntitle: Golden\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["repo", "key", "--retire", "-C", str(fresh.root)])
+    assert ended.value.code == 2
+    assert "there is no former key to retire" in capsys.readouterr().err
+    assert [path.name for path in fresh.root.iterdir()] == ["deployment.yml"]
+
+
 def test_a_clone_restores_both_keys_from_the_secrets(deployment: Folder, tmp_path: Path) -> None:
     new, former = keys.rotate(deployment, "golden")
     clone = Folder(tmp_path / "clone")
