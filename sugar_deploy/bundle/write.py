@@ -13,6 +13,7 @@ from sugar_deploy.bundle.device import Stick, StickFailed, alone, stick, told
 from sugar_deploy.bundle.layout import Layout
 from sugar_deploy.bundle.manifest import BadManifest, read_verified
 from sugar_deploy.bundle.parts import Piece
+from sugar_deploy.bundle.place import make
 from sugar_deploy.bundle.resume import draft_name, is_right, refuse_foreign, remove_stale, survey
 from sugar_deploy.bundle.watch import Watch
 from sugar_deploy.errors import DeployError
@@ -51,6 +52,7 @@ class Written:
 def write(bundle: Bundle, layout: Layout, watch: Watch) -> Written:
     """Bring the stick to exactly this bundle, and prove that it gives back what was written."""
     refuse_foreign(layout)
+    make(layout.root)
     with alone(layout.root):
         here = stick(layout.root)
         _write_small(layout.mark, MARK_TEXT, here)

@@ -28,7 +28,7 @@ def key(folder: Folder, wish: str | None, yes: bool, as_json: bool, verbose: int
 
     \b
     To replace it: --rotate, then `apply` to every server, so that all of them trust both keys,
-    then --retire, and `apply` once more.
+    then --retire, and `apply` once more. The key of packages for OLPC OS is another one, and stays.
 
     \b
     Example:
@@ -50,8 +50,24 @@ def key(folder: Folder, wish: str | None, yes: bool, as_json: bool, verbose: int
     with keys.signing_keys(folder, name) as (_, found):
         pass
     _show(folder, found, wish, as_json=as_json, quiet=quiet)
+    if wish in {"rotate", "retire"} and not quiet and (rpm := _of_laptops(folder, name)):
+        click.echo(rpm, err=True)
     if not quiet and (warning := keys.require_valid(found[0], folder)):
         click.echo(warning, err=True)
+
+
+def _of_laptops(folder: Folder, name: str) -> str:
+    """What a change of keys does not reach; an empty text where there are no packages for OLPC OS."""
+    from sugar_deploy.keys.rpm_key import made_key
+    from sugar_deploy.keys.secrets import Secrets
+
+    found = made_key(Secrets(folder, name), name)
+    if found is None:
+        return ""
+    return (
+        f"The key for laptops on OLPC OS ({found.fingerprint}) stays as it is: if it is in wrong hands, only a visit "
+        'to each laptop helps, see "Signatures" in docs/olpc-os.md'
+    )
 
 
 def _show(folder: Folder, found: tuple[SigningKey, ...], wish: str | None, *, as_json: bool, quiet: bool) -> None:
@@ -68,10 +84,11 @@ def _show(folder: Folder, found: tuple[SigningKey, ...], wish: str | None, *, as
 
 
 def _retire(folder: Folder, name: str, *, yes: bool) -> None:
-    from sugar_deploy.keys.repository_key import retire, signing_keys
+    from sugar_deploy.keys.repository_key import require_former, retire, signing_keys
     from sugar_deploy.run.prepare import resolved
     from sugar_deploy.run.trust import schools_without
 
+    require_former(folder, name)
     with signing_keys(folder, name) as (_, found):
         present = found[0].fingerprint
     unsure = schools_without(folder, resolved(folder), present) if len(found) > 1 else ()

@@ -200,13 +200,24 @@ def rotate(folder: Folder, deployment: str) -> tuple[SigningKey, SigningKey]:
 def retire(folder: Folder, deployment: str) -> tuple[SigningKey, SigningKey]:
     """End a rotation: the former key is destroyed, and no longer trusted; (present, former)."""
     secrets = Secrets(folder, deployment)
+    require_former(folder, deployment)
     with signing_keys(folder, deployment, secrets) as (gpg, keys):
         if len(keys) < 2:
-            raise UsageError(
-                "there is no former key to retire",
-                f"Make a new key first: sugar-deploy repo key --rotate -C {folder.root}",
-            )
+            raise _nothing_to_retire(folder)
         secrets.drop(FORMER_KEY)
         _ensure(gpg, folder, deployment, secrets)
         gpg.run("--delete-secret-and-public-key", "--yes", keys[1].fingerprint)
         return keys[0], keys[1]
+
+
+def require_former(folder: Folder, deployment: str) -> None:
+    """Raise UsageError unless a rotation is under way; makes no key, where there is none at all."""
+    if Secrets(folder, deployment).find(FORMER_KEY) is None:
+        raise _nothing_to_retire(folder)
+
+
+def _nothing_to_retire(folder: Folder) -> UsageError:
+    return UsageError(
+        "there is no former key to retire",
+        f"Make a new key first: sugar-deploy repo key --rotate -C {folder.root}",
+    )

@@ -4,7 +4,9 @@ It is another one than the repository's, because the rpm of those days knows no 
 found out the hard way by those who signed for it: an RSA key that only signs, with no subkeys; signatures of
 version 3 (rpm 4.4 calls those of version 4 bad), with SHA-256 as in Fedora's own packages since release 12.
 
-It never expires: rpm did not look at that then, and there is no way to bring another key to all those laptops.
+It never expires: rpm did not look at that then, and there is no way to bring another key to all those laptops. For
+the same reason it is not replaced with the repository's: rpm keeps a key that it once imported until somebody erases
+it on that laptop, and our packages run no program there, so that a replaced key would be trusted as before.
 And it bears an early date, so that no laptop whose clock has fallen back takes it for one from the future.
 """
 
@@ -82,12 +84,18 @@ class RpmKey:
         return key
 
 
+def made_key(secrets: Secrets, deployment: str) -> RpmKey | None:
+    """The deployment's key for RPM packages, if it has been made yet."""
+    pem = secrets.find(PRIVATE_KEY)
+    return None if pem is None else RpmKey(deployment, pem)
+
+
 def rpm_key(secrets: Secrets, deployment: str) -> RpmKey:
     """The deployment's key for RPM packages, made at its first use and kept encrypted."""
-    pem = secrets.find(PRIVATE_KEY)
-    if pem is None:
-        pem = _made()
-        secrets.set(PRIVATE_KEY, pem)
+    if found := made_key(secrets, deployment):
+        return found
+    pem = _made()
+    secrets.set(PRIVATE_KEY, pem)
     return RpmKey(deployment, pem)
 
 

@@ -21,7 +21,7 @@ apt must not remove one of them because its twin from the same source has been u
 TOOL = ("python3", "python3-venv")
 """For Ansible on the server, and for sugar-deploy itself at a school without the Internet."""
 CLIENT = ("sucrose",)
-"""For laptops on Debian. What recipes of images install belongs here as well, as a wish of its own in `wanted`."""
+"""For laptops on Debian. What recipes of images will install belongs into `wanted` as well, as a wish of its own."""
 KERNEL = "repository.kernel"
 """Who asks for a kernel."""
 _LINUX: Mapping[str, str] = {

@@ -13,6 +13,7 @@ from sugar_deploy.cli import main
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys import repository_key as keys
+from sugar_deploy.keys.rpm_key import rpm_key
 from sugar_deploy.keys.secrets import Secrets
 from sugar_deploy.repository.publish import rollback
 from sugar_deploy.repository.verify import BrokenTree, verify
@@ -85,6 +86,17 @@ def test_the_words_of_a_rotation_out_of_turn(deployment: Folder) -> None:
     assert "--retire" in late.value.remedy
 
 
+def test_retiring_where_there_is_no_key_at_all_makes_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Folder(tmp_path / "fresh")
+    fresh.root.mkdir()
+    fresh.file.write_text("version: 1\nname: golden\ntitle: Golden\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["repo", "key", "--retire", "-C", str(fresh.root)])
+    assert ended.value.code == 2
+    assert "there is no former key to retire" in capsys.readouterr().err
+    assert [path.name for path in fresh.root.iterdir()] == ["deployment.yml"]
+
+
 def test_a_clone_restores_both_keys_from_the_secrets(deployment: Folder, tmp_path: Path) -> None:
     new, former = keys.rotate(deployment, "golden")
     clone = Folder(tmp_path / "clone")
@@ -140,6 +152,25 @@ def _run(deployment: Folder, name: str, snapshot: str, status: str) -> None:
     about = {"verb": "apply", "limit": ["north"], "snapshot": snapshot}
     (folder / "run.json").write_text(json.dumps(about))
     (folder / "result.json").write_text(json.dumps({"status": "done", "hosts": {"north": {"status": status}}}))
+
+
+def test_a_change_of_keys_says_that_laptops_on_olpc_os_keep_theirs(
+    deployment: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.file.write_text("version: 1\nname: golden\ntitle: Golden\n")
+
+    def key(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["repo", "key", "-C", str(deployment.root), *words])
+        assert not ended.value.code
+        return capsys.readouterr().err
+
+    assert "OLPC OS" not in key("--rotate"), "there is none yet"
+    laptops = rpm_key(Secrets(deployment, "golden"), "golden")
+    said = key("--retire")
+    assert f"The key for laptops on OLPC OS ({laptops.fingerprint}) stays as it is" in said
+    assert "OLPC OS" not in key()
+    assert rpm_key(Secrets(deployment, "golden"), "golden").fingerprint == laptops.fingerprint
 
 
 def test_retiring_asks_for_servers_that_no_apply_has_reached(
