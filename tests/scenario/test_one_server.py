@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from sugar_deploy.lab.lab import Lab
 from sugar_deploy.lab.session import bring_up
 from sugar_deploy.lab.trial import Trial
 from sugar_deploy.scenario.variables import PHASES
+
+REGISTRATIONS = "/var/lib/sugar-server/registrations.db"
 
 
 def apply_argv(folder: Folder, *options: str) -> list[str]:
@@ -160,45 +163,111 @@ def test_the_status_tells_of_a_school_that_is_well_and_of_one_that_is_off(lab: L
 def test_a_broken_drop_in_is_put_back_and_named(lab: Lab) -> None:
     folder = Folder(lab.place.deployment)
     (server,) = lab.servers()
-    drop_in = folder.overrides / "prosody" / "class.conf"
-    drop_in.parent.mkdir(parents=True)
     # Sound to the checker, deadly to the service: the port is taken by the school server's daemon.
-    drop_in.write_text("c2s_direct_tls_ports = { 8080 }\n")
-    failed = apply(folder)
-    message = failed["hosts"][server.name]["message"]
-    assert failed["exit"] == 1
+    presence = drop_in(folder, "prosody", "c2s_direct_tls_ports = { 8080 }\n")
+    message = failure(folder, server.name)
     assert "5223" in message and "put back" in message, message
-    assert port_answers(lab, 5223)
+    assert answers(lab, 5223)
 
-    drop_in.write_text("this is no Lua\n")
-    refused = apply(folder)
-    assert refused["exit"] == 1
-    assert "class.conf" in refused["hosts"][server.name]["message"]
-    assert port_answers(lab, 5223)
+    presence.write_text("this is no Lua\n")
+    assert "class.conf" in failure(folder, server.name)
+    assert answers(lab, 5223)
 
-    drop_in.unlink()
+    presence.unlink()
+    # Sound again, but no disk is as large: the daemon calls itself unhealthy.
+    daemon = drop_in(folder, "sugar-server", "[health]\nminimum_free_mib = 9999999\n")
+    message = failure(folder, server.name)
+    assert "sugar-server" in message and "put back" in message, message
+    assert drop_ins(lab) == []
+    assert server.run(("sugar-server", "health"), check=False).returncode == 0
+
+    daemon.write_text("[health]\nminimum_fre_mib = 32\n")
+    message = failure(folder, server.name)
+    assert "class.conf:2" in message and 'Did you mean "minimum_free_mib"?' in message, message
+    assert drop_ins(lab) == []
+
+    daemon.write_text("[health]\nminimum_free_mib = 32\n")
     assert apply(folder)["exit"] == 0
+    assert drop_ins(lab) == ["/etc/sugar-server/conf.d/sugar-override-class.conf"]
+    daemon.unlink()
+    assert apply(folder)["exit"] == 0
+    assert drop_ins(lab) == []
     assert apply(folder)["hosts"][server.name]["changed"] == 0
 
 
 @pytest.mark.vm
-def test_a_service_that_is_switched_off_goes_and_comes_back(lab: Lab) -> None:
+def test_services_that_are_switched_off_go_and_come_back(lab: Lab) -> None:
     folder = Folder(lab.place.deployment)
     (server,) = lab.servers()
     written = folder.file.read_text()
     document = yaml.safe_load(written)
-    document.setdefault("services", {})["presence"] = {"enabled": False}
+    for service in ("presence", "registration", "upgrades"):
+        document.setdefault("services", {}).setdefault(service, {})["enabled"] = False
     folder.file.write_text(json.dumps(document))
     assert apply(folder)["exit"] == 0
-    assert not port_answers(lab, 5223)
+    assert not answers(lab, 5222, 5223, 80, 8080)
+    assert server.run(("test", "-e", "/usr/bin/sugar-server"), check=False).returncode != 0
+    # The laptops that registered are known when it is served again.
+    assert server.run(("test", "-s", REGISTRATIONS), check=False).returncode == 0
+    assert upgrades_itself(lab) == "0"
     assert apply(folder)["hosts"][server.name]["changed"] == 0
+
     folder.file.write_text(written)
     assert apply(folder)["exit"] == 0
-    assert port_answers(lab, 5223)
+    assert answers(lab, 5222) and answers(lab, 5223) and answers(lab, 80) and answers(lab, 8080)
+    assert upgrades_itself(lab) == "1"
 
 
-def port_answers(lab: Lab, port: int) -> bool:
-    """Whether the server accepts a connection, asked on the server itself."""
+@pytest.mark.vm
+def test_plain_ansible_playbook_finds_nothing_to_change(lab: Lab) -> None:
+    folder = Folder(lab.place.deployment)
     (server,) = lab.servers()
-    probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
-    return server.run(("python3", "-c", probe), check=False).returncode == 0
+    words = ("-i", "inventory", "--private-key", str(lab.place.key), "site.yml")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), *words],
+        cwd=folder.rendered,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    recap = done.stdout.partition("PLAY RECAP")[2]
+    (line,) = (line for line in recap.splitlines() if line.startswith(server.name))
+    assert "changed=0" in line.split(), done.stdout
+
+
+def drop_in(folder: Folder, service: str, text: str) -> Path:
+    """Write the deployer's own settings of a service."""
+    path = folder.overrides / service / "class.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def failure(folder: Folder, server: str) -> str:
+    """What an apply that fails says."""
+    failed = apply(folder)
+    assert failed["exit"] == 1
+    message: str = failed["hosts"][server]["message"]
+    return message
+
+
+def drop_ins(lab: Lab) -> list[str]:
+    """Our drop-ins of the daemon on the server."""
+    (server,) = lab.servers()
+    return server.run(("find", "/etc/sugar-server/conf.d", "-name", "sugar-override-*")).stdout.split()
+
+
+def upgrades_itself(lab: Lab) -> str:
+    """What the server's APT is set to: "1" if it upgrades itself, else "0"."""
+    (server,) = lab.servers()
+    said = server.run(("apt-config", "dump", "--format", "%v%n", "APT::Periodic::Unattended-Upgrade")).stdout
+    return said.strip()
+
+
+def answers(lab: Lab, *ports: int) -> bool:
+    """Whether the server accepts a connection at any of these ports, asked on the server itself."""
+    (server,) = lab.servers()
+    probe = "import socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    return any(server.run(("python3", "-c", probe, str(port)), check=False).returncode == 0 for port in ports)
