@@ -132,7 +132,9 @@ def purge(homes: Homes, settings: BackupSettings, now: float, dry_run: bool) -> 
 def _oldest_kept(homes: Homes, settings: BackupSettings, now: float) -> datetime:
     """What is older is thinned. A clock that is years ahead of every backup is wrong, and makes nothing old."""
     at = datetime.fromtimestamp(now, timezone.utc)
-    newest = max((snapshots.moment(names[-1]) for home in homes.all() if (names := snapshots.names(home))), default=at)
+    newest = max(
+        (snapshots.moment(names[-1]) for home in homes.all() if (names := snapshots.names(home))), default=at
+    )
     if at - newest > _LONGEST_HOLIDAYS:
         at = newest
     return at - timedelta(days=settings.keep_days)
