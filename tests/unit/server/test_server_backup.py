@@ -10,6 +10,7 @@ import pytest
 from sugar_server.backup import entries, xoj
 from sugar_server.backup.availability import Availability
 from sugar_server.backup.settings import BackupSettings
+from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.transfer import Completion, Download, Listing, Refused, Upload, parse
 
 SERIAL = "SHC00700123"
@@ -211,3 +212,16 @@ def test_a_bundle_is_made_in_pieces(tmp_path):
     sizes = [len(piece) for piece in xoj.bundle(entries.find(tmp_path, UID))]
     assert sum(sizes) > 64 * 1024 * 1024
     assert max(sizes) < 1024 * 1024
+
+
+@pytest.mark.parametrize("written", [None, "", "00ff", "x" * 64])
+def test_a_secret_is_whole_or_made_anew(tmp_path, written):
+    path = tmp_path / "restore.key"
+    if written is not None:
+        path.write_text(written)
+    secret = Tokens.of(tmp_path).secret
+    assert len(secret) == 32
+    assert len(set(secret)) > 8
+    assert Tokens.of(tmp_path).secret == secret
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in tmp_path.iterdir()] == ["restore.key"]
