@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
@@ -278,17 +280,26 @@ def test_the_service_needs_its_sandbox(idle_school, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("sandbox", ["yes", "no"])
-def test_it_runs_as_an_ordinary_user(idle_school, sandbox):
+@pytest.mark.parametrize(("sandbox", "daemon_runs"), [("yes", True), ("no", False)])
+def test_it_runs_as_an_ordinary_user(idle_school, sandbox, daemon_runs):
+    """As its unit runs it: owner of the backups, and allowed to read the registrations only."""
     school = idle_school
     source = school.folder / "source"
-    shutil.copytree(
-        school.environment()["PYTHONPATH"], source, ignore=shutil.ignore_patterns("__pycache__", "debian")
-    )
+    leave = shutil.ignore_patterns("__pycache__", "debian")
+    shutil.copytree(school.environment()["PYTHONPATH"], source, ignore=leave)
     laptop = school.laptop()
     school.configure(f"sandbox = {sandbox}\n")
-    for path in (school.state, school.backups):
-        subprocess.run(["chown", "-R", "65534:65534", path], check=True)
+    database = sqlite3.connect(school.state / "registrations.db")
+    if daemon_runs:
+        # Its log lies beside the database, which SQLite does not read without it.
+        database.execute("UPDATE registrations SET nick = 'x'")
+        database.commit()
+        assert (school.state / "registrations.db-wal").stat().st_size
+    else:
+        database.close()
+    subprocess.run(["chgrp", "-R", "65534", school.state], check=True)
+    subprocess.run(["chmod", "-R", "u=rwX,g=rX,o=", school.state], check=True)
+    subprocess.run(["chown", "-R", "65534:65534", school.backups], check=True)
     school.environment = lambda: {"PYTHONPATH": str(source), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
     school.start("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     laptop.entry(1)
@@ -297,3 +308,28 @@ def test_it_runs_as_an_ordinary_user(idle_school, sandbox):
     (laptop.journal / "away").symlink_to(laptop.home)
     assert laptop.bring(laptop.journal).returncode == 0
     assert not (laptop.home / "datastore-current" / "away").exists()
+    database.close()
+
+
+def test_it_takes_systemds_socket_and_tells_that_it_is_ready(idle_school, tmp_path):
+    school = idle_school
+    laptop = school.laptop()
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    channel.bind(str(tmp_path / "notify"))
+    channel.settimeout(20)
+    environment = {**school.environment(), "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "900000"}
+    activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{school.port}"]
+    passed = [f"-E{name}" for name in ("PYTHONPATH", "NOTIFY_SOCKET", "WATCHDOG_USEC")]
+    school.process = subprocess.Popen(
+        [*activate, *passed, *school.argv("serve-backups")], env=environment, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 20
+    while laptop.run("snapshots").stdout != "[]\n" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert channel.recv(100) == b"READY=1"
+    assert [channel.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+    school.stop()
+    seen = {channel.recv(100)}
+    while b"STOPPING=1" not in seen:
+        seen.add(channel.recv(100))
+    channel.close()

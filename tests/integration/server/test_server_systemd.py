@@ -100,9 +100,10 @@ def test_the_base_makes_the_user_and_its_folder(built, tmp_path):
     subprocess.run(["systemd-sysusers", f"--root={tmp_path}"], check=True, capture_output=True)
     assert "sugar-server:" in (tmp_path / "etc/passwd").read_text()
     subprocess.run(["systemd-tmpfiles", f"--root={tmp_path}", "--create"], check=True, capture_output=True)
-    state = (tmp_path / "var/lib/sugar-server").stat()
-    assert state.st_mode & 0o777 == 0o750
-    line = next(
-        line for line in (tmp_path / "etc/passwd").read_text().splitlines() if line.startswith("sugar-server:")
-    )
-    assert state.st_uid == int(line.split(":")[2])
+    users = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines()}
+    for user, folder in (("sugar-server", "sugar-server"), ("sugar-backup", "sugar-backup")):
+        state = (tmp_path / "var/lib" / folder).stat()
+        assert state.st_mode & 0o777 == 0o750
+        assert state.st_uid == int(users[user][2])
+        # Each reads what the other keeps.
+        assert state.st_gid == int(users["sugar-server"][3])

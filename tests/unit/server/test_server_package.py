@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sugar_server import __version__
+from sugar_server.backup.settings import BackupSettings
 from sugar_server.config import SECTIONS
 
 PACKAGES = Path(__file__).resolve().parents[3] / "packages"
@@ -49,17 +50,25 @@ def test_the_source_format_and_one_version(name):
     assert "Architecture: all\n" in (debian / "control").read_text()
 
 
-@pytest.mark.parametrize("unit", ["debian/sugar-server.service", "systemd/sugar-server-builds@.service"])
-def test_the_service_is_confined(unit):
-    unit = SOURCE / unit
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [
+        ("debian/sugar-server.service", 1.5),
+        ("systemd/sugar-server-builds@.service", 1.5),
+        # It makes the namespaces that confine rsync.
+        ("debian/sugar-server.sugar-server-backup.service", 2.5),
+        ("debian/sugar-server.sugar-server-purge.service", 1.5),
+    ],
+)
+def test_the_services_are_confined(unit, most):
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
+        ["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", SOURCE / unit],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert float(re.search(r"Overall exposure level.*?: ([0-9.]+)", done.stdout).group(1)) < 1.5
+    assert float(re.search(r"Overall exposure level.*?: ([0-9.]+)", done.stdout).group(1)) < most
 
 
 def test_the_sockets():
@@ -67,6 +76,8 @@ def test_the_sockets():
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
     builds = (SOURCE / "systemd" / "sugar-server-builds.socket").read_text()
     assert "\nListenStream=873\nAccept=yes\n" in builds
+    unit = (SOURCE / "debian" / "sugar-server.sugar-server-backup.socket").read_text()
+    assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == [str(BackupSettings().port)]
 
 
 def test_every_key_is_in_the_manual():

@@ -15,7 +15,7 @@ _LARGEST_MEMORY = 256 * 1024 * 1024
 """Of one rsync, which keeps the list of files in it: half a million of them. More would be no Journal."""
 _BWRAP = (
     "/usr/bin/bwrap",
-    *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
+    *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"),
     *("--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/bin", "--setenv", "LC_ALL", "C.UTF-8"),
     *("--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"),
     *("--dev-bind", "/dev/null", "/dev/null"),

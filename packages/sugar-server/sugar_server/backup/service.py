@@ -20,7 +20,6 @@ from sugar_server.backup.settings import BackupSettings
 from sugar_server.notify import notify, watchdog_seconds
 
 _log = logging.getLogger(__name__)
-_HOST_KEYS = (("ed25519",), ("rsa", "-b", "3072"), ("ecdsa", "-b", "256"))
 
 
 def run(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> None:
@@ -33,12 +32,12 @@ def run(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> 
 
 
 async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> None:
-    from sugar_server.backup.ssh import Service, read_keys
+    from sugar_server.backup.ssh import Service, host_keys
 
     folder = Path(settings.folder)
     homes = Homes(folder)
     clear(homes)
-    service = Service(homes, Registrations(state), settings, read_keys(host_keys(folder)))
+    service = Service(homes, Registrations(state), settings, host_keys(folder / "keys"))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -64,23 +63,3 @@ def clear(homes: Homes) -> None:
                 snapshots.tidy(home, time.time())
             except (OSError, subprocess.CalledProcessError) as error:
                 _log.error("%s cannot be tidied: %s", home.path, error)
-
-
-def host_keys(folder: Path) -> list[Path]:
-    """The service's own keys, made at its first start: RSA for OpenSSH before 5.7, which knows nothing newer."""
-    place = folder / "keys"
-    place.mkdir(mode=0o700, exist_ok=True)
-    paths = []
-    for kind, *options in _HOST_KEYS:
-        path = place / f"ssh_host_{kind}_key"
-        if not path.exists():
-            new = path.with_name(path.name + ".new")
-            for old in (new, new.with_name(new.name + ".pub")):
-                old.unlink(missing_ok=True)
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", kind, *options, "-N", "", "-C", "sugar-server", "-f", str(new)], check=True
-            )
-            new.with_name(new.name + ".pub").replace(path.with_name(path.name + ".pub"))
-            new.replace(path)
-        paths.append(path)
-    return paths

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import warnings
 from dataclasses import dataclass, field
@@ -63,14 +64,38 @@ _NOTHING_ELSE = {
     "x11_forwarding": False,
     "agent_forwarding": False,
 }
+_HOST_KEYS: tuple[tuple[str, str, dict[str, int]], ...] = (
+    ("ed25519", "ssh-ed25519", {}),
+    ("rsa", "ssh-rsa", {"key_size": 3072}),
+    ("ecdsa", "ecdsa-sha2-nistp256", {}),
+)
 _SECONDS_TO_LOG_IN = 30
 _SECONDS_OF_SILENCE = 30
 _FAILURE = 1
 
 
-def read_keys(paths: list[Path]) -> list[Any]:
-    """The host keys in these files."""
-    return [asyncssh.read_private_key(str(path)) for path in paths]
+def host_keys(folder: Path) -> list[Any]:
+    """The service's own keys, made at its first start: RSA for OpenSSH before 5.7, which knows nothing newer."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    keys = []
+    for name, kind, size in _HOST_KEYS:
+        path = folder / f"ssh_host_{name}_key"
+        if not path.exists():
+            key = asyncssh.generate_private_key(kind, comment="sugar-server", **size)
+            _write(path.with_name(path.name + ".pub"), key.export_public_key(), 0o644)
+            _write(path, key.export_private_key(), 0o600)
+        keys.append(asyncssh.read_private_key(str(path)))
+    return keys
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123 (a descriptor)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
 
 
 @dataclass

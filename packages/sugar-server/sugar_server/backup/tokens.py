@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+_log = logging.getLogger(__name__)
 NAME = "restore.key"
+_LENGTH = 32
 _TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})")
 
 
@@ -30,13 +34,14 @@ class Tokens:
     def of(cls, state: Path) -> Tokens:
         """With the secret in the daemon's state folder, made where there is none."""
         path = state / NAME
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(bytes.fromhex(path.read_text()))
-        with open(handle, "w") as file:  # noqa: PTH123 (a descriptor)
-            file.write(secrets.token_hex(32))
-        return cls.of(state)
+        secret = _read(path)
+        if secret is None:
+            try:
+                _write(path, secrets.token_bytes(_LENGTH))
+                secret = _read(path)
+            except OSError as error:
+                _log.error("%s cannot be written (%s): restore links are not served.", path, error)
+        return cls(secret or secrets.token_bytes(_LENGTH))
 
     def make(self, identity: str, seconds: int) -> str:
         """A token for the backups of this identity."""
@@ -52,3 +57,26 @@ class Tokens:
 
     def _sign(self, identity: str, until: int) -> str:
         return hmac.new(self.secret, f"restore {identity} {until}".encode(), hashlib.sha256).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """The secret; None if there is none as it should be."""
+    try:
+        secret = bytes.fromhex(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return secret if len(secret) == _LENGTH else None
+
+
+def _write(path: Path, secret: bytes) -> None:
+    """Whole or not at all: with half a secret anybody could make tokens."""
+    handle, new = tempfile.mkstemp(dir=path.parent)
+    try:
+        with open(handle, "w") as file:  # noqa: PTH123 (a descriptor)
+            file.write(secret.hex())
+            file.flush()
+            os.fsync(handle)
+        Path(new).replace(path)
+    except OSError:
+        Path(new).unlink(missing_ok=True)
+        raise

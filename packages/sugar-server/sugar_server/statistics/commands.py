@@ -8,7 +8,7 @@ import contextlib
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.command import Failed, add_root, add_state, become_owner
 from sugar_server.statistics import export
 from sugar_server.statistics.report import days_until, report
 from sugar_server.statistics.store import NAME, Store
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="as 2026-01-31 (default: 30 days ago)")
     parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="as 2026-01-31 (default: today)")
     add_state(parser)
+    add_root(parser)
     parser.set_defaults(run=_statistics)
 
 
