@@ -38,11 +38,10 @@ def test_the_source_format_and_one_version(name):
     assert "Architecture: all\n" in (debian / "control").read_text()
 
 
-@pytest.mark.parametrize("unit", ["debian/sugar-server.service", "systemd/sugar-server-builds@.service"])
+@pytest.mark.parametrize("unit", ["sugar-server.service", "sugar-server@.sugar-server-builds.service"])
 def test_the_service_is_confined(unit):
-    unit = SOURCE / unit
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", SOURCE / "debian" / unit],
         capture_output=True,
         text=True,
         check=False,
@@ -54,7 +53,7 @@ def test_the_service_is_confined(unit):
 def test_the_sockets():
     unit = (SOURCE / "debian" / "sugar-server.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
-    builds = (SOURCE / "systemd" / "sugar-server-builds.socket").read_text()
+    builds = (SOURCE / "debian" / "sugar-server.sugar-server-builds.socket").read_text()
     assert "\nListenStream=873\nAccept=yes\n" in builds
 
 
