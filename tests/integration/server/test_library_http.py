@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import random
+import socket
 import subprocess
 import time
 import urllib.request
@@ -184,3 +187,53 @@ def test_bundles_are_added_on_the_command_line(debian_server, tmp_path):
     assert "org.example.Paint  3" in listed
     assert "refused   worse.xo  it is not a ZIP file" in listed
     assert command("add-activity", str(tmp_path / "none.xo")).returncode == 1
+
+
+def test_nonsense_is_answered(school, library):
+    """Whatever comes, it is never an error of the server's."""
+    activity(library / "p.xo")
+    school.stop()
+    school.configure("[repository]\nenabled = yes\n", "conf.d/repository.conf")
+    school.start()
+    dice = random.Random(5)
+    words = [
+        "bytes=",
+        "-",
+        ",",
+        "0",
+        "99999999999999999999",
+        "W/",
+        '"',
+        "*",
+        "[",
+        "]",
+        "%00",
+        "%ff",
+        "..",
+        "/",
+        ";q=",
+    ]
+    words += ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 99 Foo 99999 00:00:00 -9999", "es"]
+    words += ["\xe9", ":", "&", "x" * 300]
+    headers = ["Range", "If-Range", "If-None-Match", "If-Modified-Since", "Accept-Language", "Host"]
+    paths = ["/activities/", "/activities/p.xo", "/services/update-aslo.php?id=", "/repository/"]
+    counts = collections.Counter()
+    for _ in range(600):
+        path = dice.choice(paths) + "".join(dice.choices(words, k=dice.randrange(3))).replace(" ", "+")
+        lines = [f"{dice.choice(['GET', 'HEAD'])} {path} HTTP/1.1", "Connection: close"]
+        chosen = {name: "".join(dice.choices(words, k=3)) for name in dice.sample(headers, 3)}
+        lines += [f"{name}: {value}" for name, value in ({"Host": "school"} | chosen).items()]
+        with socket.create_connection(school.address, timeout=10) as connection:
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+            status = int(connection.makefile("rb").readline().split()[1])
+        counts[status] += 1
+        assert status < 500, lines
+    assert counts[200] > 20
+    assert "Traceback" not in school.log.read_text()
+
+
+def test_a_folder_that_may_not_be_read(school, library):
+    library.rmdir()
+    library.write_text("a file")
+    assert page(school) == {}
+    assert "cannot be read" in school.log.read_text()

@@ -120,11 +120,23 @@ def test_apt_goes_on_with_what_it_has(server, tree, apt, tmp_path):
 
 def test_only_the_repository_is_handed_out(server, tree):
     (tree / "link").symlink_to("/etc/passwd")
+    (tree / "circle").symlink_to("circle")
     os.mkfifo(tree / "pipe")
     (server.state / "secret").write_text("secret")
     server.start()
     assert ask(server, "GET", "/repository/dists/bookworm/Release")[0].status == 200
-    for path in ("link", "pipe", "../secret", "%2e%2e/%2e%2e/secret", "dists", "dists/", "", "/etc/passwd", "a%00b"):
+    for path in (
+        "link",
+        "circle",
+        "pipe",
+        "../secret",
+        "%2e%2e/%2e%2e/secret",
+        "dists",
+        "dists/",
+        "",
+        "/etc/passwd",
+        "a%00b",
+    ):
         assert ask(server, "GET", f"/repository/{path}")[0].status == 404, path
     assert ask(server, "PUT", "/repository/dists/x")[0].status == 405
 

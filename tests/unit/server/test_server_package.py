@@ -54,7 +54,7 @@ def test_the_source_format_and_one_version(name):
     ("unit", "most"),
     [
         ("debian/sugar-server.service", 1.5),
-        ("systemd/sugar-server-builds@.service", 1.5),
+        ("debian/sugar-server@.sugar-server-builds.service", 1.5),
         # It makes the namespaces that confine rsync.
         ("debian/sugar-server.sugar-server-backup.service", 2.5),
         ("debian/sugar-server.sugar-server-purge.service", 1.5),
@@ -74,7 +74,7 @@ def test_the_services_are_confined(unit, most):
 def test_the_sockets():
     unit = (SOURCE / "debian" / "sugar-server.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["80", "8080"]
-    builds = (SOURCE / "systemd" / "sugar-server-builds.socket").read_text()
+    builds = (SOURCE / "debian" / "sugar-server.sugar-server-builds.socket").read_text()
     assert "\nListenStream=873\nAccept=yes\n" in builds
     unit = (SOURCE / "debian" / "sugar-server.sugar-server-backup.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == [str(BackupSettings().port)]

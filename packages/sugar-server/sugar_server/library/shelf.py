@@ -100,8 +100,9 @@ class Library:
                     except OSError:
                         continue
                     yield entry.name, ((found.st_size, found.st_mtime_ns, found.st_ino), found.st_size)
-        except FileNotFoundError:
-            return
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                _log.error("The library's folder %s cannot be read (%s).", self.folder, error.strerror)
 
     def _read(self, name: str) -> Bundle | str:
         """The bundle, or why it is refused; said in the journal once."""

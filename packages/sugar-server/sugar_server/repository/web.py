@@ -39,7 +39,7 @@ class Packages:
         name = request.path_params["file"]
         try:
             file = await asyncio.get_running_loop().run_in_executor(None, _open, Path(self._settings.folder), name)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last one: links in a circle, before Python 3.13
             return PlainTextResponse("The repository has no such file.\n", 404)
         return FileAnswer(request, file, _TYPES.get(Path(name).suffix, "application/octet-stream"))
 
