@@ -1,6 +1,7 @@
 """Runs inside Debian's own Python: the real updater of Sugar's shell, as its control panel uses it.
 
-Arguments: `manual` or `automatic`, then the bundle ids to install (none: all that were found). Prints JSON.
+Arguments: `manual`, `automatic` or `cancel` (in the middle of the first download), then the bundle ids to install
+(none: all that were found). Prints JSON.
 """
 
 import json
@@ -55,7 +56,13 @@ def main(mode, *wanted):
         GLib.idle_add(loop.quit)
 
     model.connect("updates-available", available)
-    model.connect("progress", lambda _model, state, name, part: seen["progress"].append([state, name, part]))
+
+    def progress(_model, state, name, part):
+        seen["progress"].append([state, name, part])
+        if mode == "cancel" and state == updater.STATE_DOWNLOADING and part > 0:
+            model.cancel()
+
+    model.connect("progress", progress)
     model.connect("error", failed)
     model.connect("finished", finished)
     GLib.timeout_add_seconds(SECONDS, loop.quit)

@@ -113,6 +113,15 @@ def test_a_school_that_does_not_answer(deployed, school):
     assert found["finished"]["cancelled"] is True
 
 
+def test_a_child_who_changes_her_mind(deployed, school):
+    big = random.Random(7).randbytes(3_000_000)
+    activity(school.state / "library" / "big.xo", files={"big": big})
+    found = deployed.update("cancel")
+    assert found["finished"] == {"installed": [], "failed": [], "cancelled": True}
+    assert installed(deployed) == {}
+    assert list(deployed.home.rglob("*.xo")) == []
+
+
 class _Breaking(http.server.BaseHTTPRequestHandler):
     """Breaks every first answer in its middle, as school networks do; knows ranges."""
 
