@@ -7,7 +7,7 @@ import argparse
 import sys
 from typing import Any
 
-from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.command import Failed, add_root, add_state, become_owner
 from sugar_server.pages.password import Unsuitable, generate, write
 from sugar_server.registration.store import NAME
 
@@ -17,6 +17,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser("password", help="make the teacher's password", description=_password.__doc__)
     command.add_argument("--set", action="store_true", help="take the one on the first line of standard input")
     add_state(command)
+    add_root(command)
     command.set_defaults(run=_password)
 
 
