@@ -13,6 +13,7 @@ from sugar_server import __version__
 from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase, keep_in
+from sugar_server.database import commands as database
 from sugar_server.registration import commands as registration
 
 HEALTH = "http://127.0.0.1:8080/health"
@@ -21,6 +22,7 @@ _EPILOG = """examples:
   sugar-server registrations                   list the registered laptops and those that wait for approval
   sugar-server health                          ask the running daemon how it is
   sugar-server approve SHA256:47DEQpj8HBSa…    accept a laptop that waits
+  sugar-server restore-database registrations  put the latest sound copy of the registrations back
   sugar-server forget SHA256:47DEQpj8HBSa…     remove a laptop's registration
 
 exit status: 0 done, 1 failed, 2 wrong usage or settings
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     health.set_defaults(run=_health)
 
     registration.add(commands)
+    database.add(commands)
     return parser
 
 

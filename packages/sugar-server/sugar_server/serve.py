@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sugar_server.app import Daemon
 from sugar_server.config import Config
+from sugar_server.database.keeper import InUse, Keeper, Occupied
 from sugar_server.notify import notify, passed_sockets, watchdog_seconds
 from sugar_server.registration.store import Store
 from sugar_server.writer import Writer
@@ -87,20 +89,37 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
     sockets = [_listen(address) for address in addresses] or passed_sockets()
     if not sockets:
         raise CannotServe("No socket to serve. Start sugar-server.socket with systemctl, or give --listen HOST:PORT.")
-    writer = Writer(lambda: Store(folder))
-    with contextlib.closing(writer):
-        server = _Server(_settings(config, folder, writer))
+    with contextlib.ExitStack() as closing:
+        closing.enter_context(contextlib.closing(_occupied(folder)))
+        writer = closing.enter_context(contextlib.closing(Writer(lambda: Store(folder))))
+        keeper = closing.enter_context(contextlib.closing(Keeper(folder)))
+        keeper.start()
+        server = _Server(_settings(Daemon(config, folder, writer, known_problems=lambda: keeper.problems)))
         server.writer = writer
-        writer.submit(lambda store: store.assign_groups(config.registration.groups))
+        assigned = writer.submit(lambda store: store.assign_groups(config.registration.groups))
+        assigned.add_done_callback(_tell_failure)
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)
         asyncio.run(server.serve(sockets=sockets))
 
 
-def _settings(config: Config, folder: Path, writer: Writer[Store]) -> uvicorn.Config:
+def _tell_failure(work: Future[None]) -> None:
+    error = work.exception()
+    if error is not None:
+        _log.error("The laptops' groups could not be entered: %s", error)
+
+
+def _occupied(folder: Path) -> Occupied:
+    try:
+        return Occupied(folder)
+    except InUse as error:
+        raise CannotServe(str(error)) from error
+
+
+def _settings(daemon: Daemon) -> uvicorn.Config:
     return uvicorn.Config(
-        Daemon(config, folder, writer).app(),
+        daemon.app(),
         http=_Protocol,
         loop="asyncio",
         ws="none",
