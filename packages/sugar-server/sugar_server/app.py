@@ -55,6 +55,8 @@ class Daemon:
     clock: Callable[[], float] = time.time
     providers: Providers = field(default_factory=Providers)
     """The rooms that the pages show."""
+    known_problems: Callable[[], list[str]] = list
+    """What others noticed, for the health report."""
     _examined: tuple[float, dict[str, Any]] | None = None
     _examining: asyncio.Lock | None = None
 
@@ -102,8 +104,9 @@ class Daemon:
         self._examining = self._examining or asyncio.Lock()
         async with self._examining:
             if self._examined is None or not 0 <= time.monotonic() - self._examined[0] < 1:
+                free, known = self.config.minimum_free_bytes, self.known_problems()
                 report = await asyncio.get_running_loop().run_in_executor(
-                    None, health.examine, self.folder, self.config.minimum_free_bytes, self.writer.alive
+                    None, health.examine, self.folder, free, self.writer.alive, known
                 )
                 self._examined = (time.monotonic(), report)
             return self._examined[1]

@@ -15,6 +15,7 @@ from sugar_server.builds import commands as builds
 from sugar_server.command import Failed, add_root, add_state
 from sugar_server.config import InvalidConfig, files, load
 from sugar_server.database import UnusableDatabase, keep_in
+from sugar_server.database import commands as database
 from sugar_server.library import commands as library
 from sugar_server.pages import commands as pages
 from sugar_server.registration import commands as registration
@@ -27,6 +28,7 @@ _EPILOG = """examples:
   sugar-server health                          ask the running daemon how it is
   sugar-server statistics --csv                the school's usage, day by day, for a spreadsheet
   sugar-server approve SHA256:47DEQpj8HBSa…    accept a laptop that waits
+  sugar-server restore-database registrations  put the latest sound copy of the registrations back
   sugar-server forget SHA256:47DEQpj8HBSa…     remove a laptop's registration
   sugar-server password                        make a new password for the teacher's pages
 
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     library.add(commands)
     builds.add(commands)
     pages.add(commands)
+    database.add(commands)
     return parser
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from sugar_server.database import UnusableDatabase, probe
 from sugar_server.registration.store import NAME
 
 
-def examine(folder: Path, minimum_free_bytes: int, writer_alive: bool) -> dict[str, Any]:
-    """The health report; `status` is "ok", or "unhealthy" with the reasons in `problems`."""
-    problems: list[str] = []
+def examine(folder: Path, minimum_free_bytes: int, writer_alive: bool, known: Sequence[str] = ()) -> dict[str, Any]:
+    """The health report; `status` is "ok", or "unhealthy" with the reasons in `problems`, those KNOWN included."""
+    problems = list(known)
     count = _count(folder / NAME, problems)
     if not writer_alive:
         problems.append("registrations are not being written: restart sugar-server")

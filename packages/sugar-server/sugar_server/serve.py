@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sugar_server.app import Daemon
 from sugar_server.config import Config
-from sugar_server.listening import BACKLOG, listen, log_to_journal
+from sugar_server.database.keeper import InUse, Keeper, Occupied
+from sugar_server.listening import BACKLOG, CannotServe, listen, log_to_journal
 from sugar_server.notify import notify, watchdog_seconds
 from sugar_server.registration.store import Store
 from sugar_server.statistics.store import Store as StatisticsStore
@@ -83,15 +85,33 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     sockets = listen(addresses, "sugar-server.socket")
     with contextlib.ExitStack() as ending:
+        ending.enter_context(contextlib.closing(_occupied(folder)))
         writer = ending.enter_context(contextlib.closing(Writer(lambda: Store(folder))))
         statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
-        server = _Server(_settings(Daemon(config, folder, writer, statistics)))
+        keeper = ending.enter_context(contextlib.closing(Keeper(folder)))
+        keeper.start()
+        daemon = Daemon(config, folder, writer, statistics, known_problems=lambda: keeper.problems)
+        server = _Server(_settings(daemon))
         server.writers = (writer, statistics)
-        writer.submit(lambda store: store.assign_groups(config.registration.groups))
+        assigned = writer.submit(lambda store: store.assign_groups(config.registration.groups))
+        assigned.add_done_callback(_tell_failure)
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)
         asyncio.run(server.serve(sockets=sockets))
+
+
+def _tell_failure(work: Future[None]) -> None:
+    error = work.exception()
+    if error is not None:
+        _log.error("The laptops' groups could not be entered: %s", error)
+
+
+def _occupied(folder: Path) -> Occupied:
+    try:
+        return Occupied(folder)
+    except InUse as error:
+        raise CannotServe(str(error)) from error
 
 
 def _settings(daemon: Daemon) -> uvicorn.Config:

@@ -60,8 +60,14 @@ def _connect(path: Path, create: bool = True) -> Engine:
         from sugar_server.database.postgresql import PostgreSQL
 
         return PostgreSQL(_Keeping.url, path.stem)
+    from sugar_server.database.copies import copies_of
     from sugar_server.database.sqlite import SQLite
 
+    if create and not path.exists() and copies_of(path):
+        raise UnusableDatabase(
+            f"{path}: is missing, but there are copies of it. `sugar-server restore-database {path.stem}` puts the "
+            f"latest back; to begin anew, remove them from {path.parent / 'copies'}."
+        )
     return SQLite(path, create)
 
 
