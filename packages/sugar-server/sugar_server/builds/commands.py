@@ -12,7 +12,7 @@ from typing import Any
 from sugar_server.builds import checksum
 from sugar_server.builds.shelf import Builds, is_name
 from sugar_server.builds.tree import BadTree
-from sugar_server.command import Failed, add_state, become_owner
+from sugar_server.command import Failed, add_root, add_state, become_owner
 
 _TREE = re.compile(r"(.+)-tree\.tar(?:\.[a-z0-9]+)?")
 _LARGEST_CONTENTS = 64 * 1024 * 1024
@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
     listing.set_defaults(run=_list)
     for command in (publish, unpublish, listing):
         add_state(command)
+        add_root(command)
 
 
 def _publish(arguments: argparse.Namespace) -> int:
