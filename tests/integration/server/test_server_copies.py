@@ -177,6 +177,39 @@ def test_the_latest_sound_copy_is_taken(debian_server):
         assert "lists" in done.stderr
 
 
+def test_the_daemon_makes_copies_and_tells_of_damage(debian_server):
+    server = debian_server
+    impatient = (
+        "import sugar_server.database.keeper as keeper, sugar_server.cli as cli, sys;"
+        "keeper._FIRST_SECONDS = keeper._HOUR_SECONDS = 0.2; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    python, _, _, *words = server.argv("serve", "--listen", f"127.0.0.1:{server.address[1]}")
+    server.start([python, "-c", impatient, *words])
+    copy = copies.copy_of(server.database, 1)
+    wait(copy.exists)
+    assert ask(server, "GET", "/health")[0] == 200
+    with contextlib.closing(sqlite3.connect(server.database)) as database:
+        # An index that lost its entries: nothing but a check finds that.
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'lower(serial)', 'upper(key)') WHERE type = 'index'"
+        )
+        database.commit()
+    key = made_up_key()
+    register(server.url, "SHC00700123", "x", "", key)
+    os.utime(copy, (0, 0))
+    wait(lambda: ask(server, "GET", "/health")[0] == 503)
+    assert "no copy of registrations.db is made" in ask(server, "GET", "/health")[1]["problems"][0]
+    assert copy.stat().st_mtime == 0
+
+
+def wait(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_one_daemon_at_a_time(debian_server):
     debian_server.start()
     done = debian_server.command("serve", "--listen", "127.0.0.1:0")

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import client
 from .laptop import made_up_key, register
 
 CLIENTS = 30
@@ -45,36 +46,66 @@ def test_thirty_clients_at_once(running):
     assert memory_kib(running) < 64 * 1024
 
 
-def test_killed_in_the_middle(running):
-    acknowledged = set()
-    for _ in range(3):
-        enough, killed = threading.Semaphore(0), threading.Event()
+class School:
+    """Thirty laptops that register new keys until the server is killed, by Sugar's call and by our own client's."""
 
-        def client(enough=enough, killed=killed):
-            while not killed.is_set():
-                key = made_up_key()
-                try:
-                    answer = register(running.url, "SHC00700123", "x", "", key)
-                except Exception:
-                    if killed.is_set() or running.process.poll() is not None:
-                        return
-                    # Hung up on just as the process was dying.
-                    assert killed.wait(5)
-                    return
-                assert answer["success"] == "OK"
-                acknowledged.add(key)
-                enough.release()
+    def __init__(self, server):
+        self.server, self.slowest = server, 0.0
+        self.acknowledged = set()
 
-        threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    def register_and_kill(self, enough):
+        """Kills once that many more are acknowledged; some are on their way then."""
+        count, killed = threading.Semaphore(0), threading.Event()
+        threads = [threading.Thread(target=self._laptop, args=(n, count, killed)) for n in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        for _ in range(200):
-            assert enough.acquire(timeout=30)
-        running.stop(signal.SIGKILL)
+        for _ in range(enough):
+            assert count.acquire(timeout=30)
+        self.server.stop(signal.SIGKILL)
         killed.set()
         for thread in threads:
             thread.join(timeout=30)
             assert not thread.is_alive()
+
+    def _laptop(self, number, count, killed):
+        while not killed.is_set():
+            key = made_up_key()
+            begin = time.monotonic()
+            try:
+                if number % 3:
+                    answer = register(self.server.url, "SHC00700123", "x", "", key)
+                else:
+                    answer = client.register(self.server, key)
+            except Exception:
+                # Hung up on just as the process was dying.
+                assert killed.wait(5) or self.server.process.poll() is not None
+                return
+            assert answer["success"] == "OK"
+            self.slowest = max(self.slowest, time.monotonic() - begin)
+            self.acknowledged.add(key)
+            count.release()
+
+
+def test_killed_in_the_middle(running):
+    school = School(running)
+    for _ in range(4):
+        school.register_and_kill(250)
         running.start()
-    assert len(acknowledged) >= 600
-    assert acknowledged <= keys_in(running)
+    assert len(school.acknowledged) >= 1000
+    assert school.slowest < 8
+    assert school.acknowledged <= keys_in(running)
+    with sqlite3.connect(running.database) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_killed_in_the_middle_with_postgresql(debian_server, postgresql):
+    url = postgresql.database()
+    debian_server.configure(f"[server]\nfqdn = school.example.pe\n[database]\nurl = {url}\n")
+    debian_server.start()
+    school = School(debian_server)
+    for _ in range(2):
+        school.register_and_kill(250)
+        debian_server.start()
+    assert school.slowest < 8
+    rows = postgresql.execute(url, "SELECT pubkey FROM registrations.registrations")
+    assert school.acknowledged <= {key for (key,) in rows}

@@ -14,6 +14,8 @@ from sugar_server.database import copies, in_postgresql
 from sugar_server.database.unusable import UnusableDatabase
 
 _log = logging.getLogger(__name__)
+_FIRST_SECONDS = 60.0
+"""Not at once: at the start laptops wait."""
 _HOUR_SECONDS = 3600.0
 LOCK = "in-use"
 
@@ -72,8 +74,7 @@ class Keeper:
             self._thread.join()
 
     def _run(self) -> None:
-        # Not at once: at the start laptops wait.
-        seconds = 60.0
+        seconds = _FIRST_SECONDS
         while not self._ending.wait(seconds):
             self.round()
             seconds = _HOUR_SECONDS
