@@ -225,18 +225,8 @@ def test_a_huge_list_of_files_harms_nobody_else(school):
     wide.mkdir()
     for number in range(20_000):
         (wide / f"{number:x}").touch()
-    bringing = subprocess.Popen(
-        [
-            "rsync",
-            "-e",
-            " ".join(laptop.ssh()),
-            "-rlt",
-            "--delete",
-            f"{laptop.journal}/",
-            "127.0.0.1:datastore-current",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    argv = ["rsync", "-e", " ".join(laptop.ssh()), "-z", "-rlt", "--partial", "--delete", "--timeout=160"]
+    bringing = subprocess.Popen([*argv, f"{laptop.journal}/", "127.0.0.1:datastore-current"])
     other.back_up()
     assert bringing.wait(timeout=60) == 0
     assert laptop.complete().returncode == 0

@@ -11,8 +11,9 @@ from pathlib import Path
 
 _RSYNC = "/usr/bin/rsync"
 _INSIDE = "/backup"
-_LARGEST_MEMORY = 256 * 1024 * 1024
-"""Of one rsync, which keeps the list of files in it: half a million of them. More would be no Journal."""
+_LARGEST_MEMORY = 512 * 1024 * 1024
+"""Address space for the data of one rsync: zstd reserves half of it, the list of a million files takes the rest. More
+would be no Journal."""
 _BWRAP = (
     "/usr/bin/bwrap",
     *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"),
