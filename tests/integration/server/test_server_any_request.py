@@ -22,7 +22,7 @@ from sugar_server.config import load
 
 from .laptop import made_up_key
 
-EXAMPLES = 400
+EXAMPLES = 150
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"]
 NAMES = ["nickname", "machine_sn", "machine_uuid", "pubkey", "owner_pubkey", "owner_signature", "signature", "nonce"]
 NAMES += ["uid", "serial", "date", "lang", "page", "name"]
@@ -85,7 +85,7 @@ def paths(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(application, "Starlette", noticing)
         patch.setattr(serving, "_Server", enough)
-        patch.setattr(serving, "_log_to_journal", lambda: None)
+        patch.setattr(serving, "log_to_journal", lambda: None)
         with pytest.raises(Enough):
             serving.serve(load(tmp_path), tmp_path, ["127.0.0.1:0"])
     return found
@@ -126,7 +126,9 @@ def test_no_request_is_the_servers_error(debian_server, paths):
             path = re.sub(r"\{[^}]*\}", lambda _: quote(segment, safe="/", errors="replace"), route)
             for method_ in {method, "POST"}:
                 status, answer = asker.ask(method_, f"{path}?{query}", body, {"Content-Type": kind})
-                assert status < 500, (method_, path, query, answer)
+                # ds-backup is told so to come later, on a machine as busy as one that runs tests.
+                is_busy = status == 503 and path.startswith("/backup/1/")
+                assert status < 500 or is_busy, (method_, path, query, answer)
                 # Starlette itself refuses unknown methods, and a newline in a path.
                 if path.startswith("/client/") and method_ not in {"HEAD", "BREW"} and "%0A" not in path:
                     assert json.loads(answer)["success"] in {"OK", "ERR"}
