@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from sugar_client import __version__
 from sugar_client.command import Failed
+from sugar_client.statistics import commands as statistics
 from sugar_client.update import commands as update
 
-_ROOMS = (update,)
+_ROOMS = (update, statistics)
 _EPILOG = """examples:
   sugar-client updates                        what the school's server has that is newer than what is here
   sugar-client updates --url http://schoolserver/activities/
+  sugar-client statistics --show              what this laptop would report of its use
 
 exit status: 0 done, 1 failed, 2 wrong usage
 """

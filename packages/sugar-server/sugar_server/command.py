@@ -10,6 +10,8 @@ from pathlib import Path
 from sugar_server.database import in_postgresql
 
 STATE = Path("/var/lib/sugar-server")
+LIBRARY = Path("/var/lib/sugar-library")
+"""Activities and builds: too large to be copied whenever the server is upgraded."""
 
 
 class Failed(Exception):

@@ -50,9 +50,12 @@ class Server:
         path.write_text(text)
 
     def argv(self, command: str, *words: str) -> list[str]:
+        argv = [self.python, "-m", "sugar_server", command, *words]
+        if command in {"publish-build", "unpublish-build", "builds"}:
+            return [*argv, "--library", str(self.state)]
         state = [] if command in {"check-config", "health"} else ["--state", str(self.state)]
         root = [] if command == "health" or "--root" in words else ["--root", str(self.root)]
-        return [self.python, "-m", "sugar_server", command, *words, *state, *root]
+        return [*argv, *state, *root]
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}

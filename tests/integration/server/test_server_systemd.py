@@ -101,9 +101,32 @@ def test_the_base_makes_the_user_and_its_folder(built, tmp_path):
     assert "sugar-server:" in (tmp_path / "etc/passwd").read_text()
     subprocess.run(["systemd-tmpfiles", f"--root={tmp_path}", "--create"], check=True, capture_output=True)
     users = {line.split(":")[0]: line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines()}
-    for user, folder in (("sugar-server", "sugar-server"), ("sugar-backup", "sugar-backup")):
+    library = [("sugar-server", f"sugar-library{folder}") for folder in ("", "/activities", "/builds")]
+    for user, folder in (("sugar-server", "sugar-server"), ("sugar-backup", "sugar-backup"), *library):
         state = (tmp_path / "var/lib" / folder).stat()
         assert state.st_mode & 0o777 == 0o750
         assert state.st_uid == int(users[user][2])
         # Each reads what the other keeps.
         assert state.st_gid == int(users["sugar-server"][3])
+
+
+def test_purging_keeps_what_nobody_can_get_again(built, tmp_path):
+    """The package's own script, on folders as a school has them."""
+    (package,) = built.glob("sugar-server_*_all.deb")
+    subprocess.run(["dpkg-deb", "--control", package, tmp_path / "control"], check=True)
+    script = tmp_path / "postrm"
+    state = tmp_path / "var/lib"
+    text = (tmp_path / "control/postrm").read_text().partition("# Automatically added")[0]
+    script.write_text(text.replace("/var/lib/", f"{state}/"))
+    kept = (state / "sugar-library/activities/own.xo", state / "sugar-backup/SHC00700123/entry")
+    gone = (state / "sugar-library/builds/published/801/contents", state / "sugar-server/registrations.db")
+    for path in (*kept, *gone):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for word in ("remove", "purge"):
+        assert all(path.exists() for path in (*kept, *gone))
+        subprocess.run(["sh", "-e", script, word], check=True)
+    assert [path.exists() for path in (*kept, *gone)] == [True, True, False, False]
+    kept[0].unlink()
+    subprocess.run(["sh", "-e", script, "purge"], check=True)
+    assert not (state / "sugar-library").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,3 +36,16 @@ def test_a_failure_is_told_with_its_remedy(capsys):
     said = capsys.readouterr().err
     assert "does not answer" in said
     assert "school's network" in said
+
+
+def test_the_daily_report_is_a_sound_user_timer(tmp_path):
+    for kind in ("service", "timer"):
+        text = (SOURCE / "debian" / f"sugar-client.sugar-client-statistics.user.{kind}").read_text()
+        # The program is not installed here.
+        (tmp_path / f"sugar-client-statistics.{kind}").write_text(text.replace("/usr/bin/sugar-client", "/bin/true"))
+    timer = tmp_path / "sugar-client-statistics.timer"
+    environment = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", "--man=no", timer], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -12,7 +12,7 @@ from typing import Any
 from sugar_server.builds import checksum
 from sugar_server.builds.shelf import Builds, is_name
 from sugar_server.builds.tree import BadTree
-from sugar_server.command import Failed, add_root, add_state, become_owner
+from sugar_server.command import LIBRARY, Failed, become_owner
 
 _TREE = re.compile(r"(.+)-tree\.tar(?:\.[a-z0-9]+)?")
 _LARGEST_CONTENTS = 64 * 1024 * 1024
@@ -35,8 +35,9 @@ def add(commands: Any) -> None:
     listing = commands.add_parser("builds", help="list the published builds", description=_list.__doc__)
     listing.set_defaults(run=_list)
     for command in (publish, unpublish, listing):
-        add_state(command)
-        add_root(command)
+        command.add_argument(
+            "--library", type=Path, default=LIBRARY, metavar="DIR", help=f"the folder of builds/ (default: {LIBRARY})"
+        )
 
 
 def _publish(arguments: argparse.Namespace) -> int:
@@ -54,14 +55,14 @@ def _publish(arguments: argparse.Namespace) -> int:
     if not is_name(name):
         raise Failed(f"{name!a:.100} is no name for a build. Use letters, digits, dots and dashes.")
     with contextlib.closing(file):
-        become_owner(arguments.state, ".")
+        become_owner(arguments.library, ".")
         try:
             checksum.check(file, kind, value)
-            Builds(arguments.state).publish(name, file, contents)
+            Builds(arguments.library).publish(name, file, contents)
         except (BadTree, checksum.Wrong) as error:
             raise Failed(f"{archive}: {error}.") from None
         except OSError as error:
-            raise Failed(f"{arguments.state} cannot be written ({error}). Is the disk full?") from None
+            raise Failed(f"{arguments.library} cannot be written ({error}). Is the disk full?") from None
     print(f"Published {name}: laptops get it with olpc-update {name}.")
     return 0
 
@@ -83,8 +84,8 @@ def _contents(path: Path) -> bytes:
 
 def _unpublish(arguments: argparse.Namespace) -> int:
     """Removes a published build; a laptop that is just fetching it has to begin anew with another one."""
-    become_owner(arguments.state, ".")
-    if not Builds(arguments.state).unpublish(arguments.name):
+    become_owner(arguments.library, ".")
+    if not Builds(arguments.library).unpublish(arguments.name):
         raise Failed(f"No build is called {arguments.name!a:.100}. `sugar-server builds` lists them.")
     print(f"{arguments.name} is offered no longer.")
     return 0
@@ -92,7 +93,7 @@ def _unpublish(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     """Lists the published builds."""
-    become_owner(arguments.state, ".")
-    for name in Builds(arguments.state).names():
+    become_owner(arguments.library, ".")
+    for name in Builds(arguments.library).names():
         print(name)
     return 0

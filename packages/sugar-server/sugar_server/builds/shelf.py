@@ -36,10 +36,10 @@ def is_name(name: str) -> bool:
 
 
 class Builds:
-    """The builds below a state folder."""
+    """The builds below a folder, by default /var/lib/sugar-library."""
 
-    def __init__(self, state: Path) -> None:
-        self._folder = state / FOLDER
+    def __init__(self, library: Path) -> None:
+        self._folder = library / FOLDER
         self._published = self._folder / "published"
         self._spare = self._folder / "spare"
 

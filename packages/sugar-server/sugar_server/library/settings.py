@@ -15,7 +15,7 @@ class LibrarySettings:
     """Which bundles are offered, and to whom."""
 
     enabled: bool = True
-    folder: str = "/var/lib/sugar-server/library"
+    folder: str = "/var/lib/sugar-library/activities"
     aslo: bool = False
     """Whether to answer laptops that ask activities.sugarlabs.org, where DNS leads them here."""
     largest_mib: int = 2048 * 1024 * 1024
