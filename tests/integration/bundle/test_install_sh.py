@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sugar_deploy.bundle.beside import install_script, readme
 from sugar_deploy.bundle.layout import Layout
+from sugar_deploy.bundle.manifest import read_verified
 from sugar_deploy.bundle.parts import piece
 from sugar_deploy.bundle.proof import prove
 from sugar_deploy.bundle.watch import Unwatched
@@ -42,8 +44,9 @@ class School:
         """What the stick holds, for the writer of real sticks."""
         folder = self.stick.folder
         pieces = tuple(sorted(piece(path, folder / path, "packages") for path in self.stick.files))
+        manifest = read_verified(Layout(self.stick.root), folder / "key.asc")
         texts = [(folder / name).read_text() for name in ("MANIFEST.json", "MANIFEST.json.asc", "key.asc")]
-        return Bundle(pieces, *texts, install=INSTALL.read_text(), readme="Read me\n")
+        return Bundle(pieces, *texts, install=install_script(), readme=readme(manifest))
 
     def written(self, path: str) -> Path:
         return self.machine.upper / path
