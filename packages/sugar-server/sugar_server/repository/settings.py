@@ -14,6 +14,6 @@ KEYS: Keys = {"enabled": boolean, "folder": path}
 class RepositorySettings:
     """Whether laptops get packages from here."""
 
-    enabled: bool = False
+    enabled: bool = True
     folder: str = "/var/lib/sugar-deploy/repository"
     """The published tree (dists/, pool/, yum/), or a link to it that is turned when a new state arrives."""
