@@ -240,7 +240,7 @@ def test_the_whole_life_of_a_laptop(page, school):
     page.find_element(By.ID, "q").send_keys("nueva", Keys.ENTER)
     page.find_element(By.CSS_SELECTOR, "main label.pick").click()
     follow(page, page.find_element(By.XPATH, "//button[text()='Give it the backups']"))
-    assert "The new laptop has the backups now." in text(page, "[role=status]")
+    assert "The new laptop is being given the backups." in text(page, "[role=status]")
     assert text(page, "h1") == "Nueva"
     follow(page, page.find_element(By.LINK_TEXT, "Forget this registration"))
     follow(page, page.find_element(By.XPATH, "//button[text()='Forget']"))

@@ -255,7 +255,7 @@ def test_a_thousand_laptops(debian_server, tmp_path, language):
     debian_server.start([python, str(ROOMS), *words, "--listen", debian_server.url.split("//")[1]])
     with sqlite3.connect(debian_server.database) as database:
         database.executemany(
-            "INSERT INTO registrations VALUES (?, 'ssh-rsa AAAA', 'AAAA', ?, 1, NULL, ?, '10.0.0.1', ?, ?)",
+            "INSERT INTO registrations VALUES (?, 'ssh-rsa AAAA', 'AAAA', ?, 1, NULL, ?, '10.0.0.1', ?, ?, NULL)",
             [
                 (
                     f"SHA256:{number:043}",

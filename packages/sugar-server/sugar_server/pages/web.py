@@ -115,6 +115,11 @@ class Pages:
             links.append(("/server", _("Server")))
         return View(request, self._config.title, language, session, self._clock(), links)
 
+    def may_restore(self, request: Request) -> bool:
+        """Whether it is the teacher who asks, from where the teacher's pages may be asked for."""
+        nearby = self._config.pages.login_from != "nearby" or is_nearby(client_address(request))
+        return nearby and self.sessions.authorized(request)
+
     def _kept_out(self, view: View, whom: For) -> Response | None:
         """What those get for whom the page is not."""
         _ = view.language.gettext
@@ -224,7 +229,7 @@ class Pages:
         health = await self._health()
 
         def work() -> Response:
-            state = server.examine(self._folder, health, self._providers)
+            state = server.examine(self._folder, health, self._providers, view.language.code)
             body = server.body(view, state, self._providers.synchronisation is not None)
             return view.page(view.language.gettext("Server"), body)
 
