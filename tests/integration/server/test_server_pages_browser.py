@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
+import time
+import urllib.request
 from pathlib import Path
 
 import axe_core_python
@@ -278,3 +282,49 @@ def test_no_page_is_framed(page, school, tmp_path):
     assert not page.find_elements(By.ID, "password")
     page.switch_to.default_content()
     page.get_log("browser")
+
+
+def test_what_laptops_report_is_drawn(driver, tmp_path_factory):
+    """The daemon's own rooms: statistics that came over HTTP, under the policy that lets no foreign style in."""
+    shots = tmp_path_factory.mktemp("screenshots-statistics")
+    today = int(time.time()) // 86400 * 86400
+    for server in _server(PYTHONS["debian"]):
+        server.start()
+        keys = [made_up_key(), made_up_key()]
+        for number, key in enumerate(keys):
+            register(server.url, f"SHC0070000{number}", "Ñusta", "", key)
+        for key, days in zip(keys, (3, 1), strict=True):
+            guid = hashlib.sha1(key.encode()).hexdigest()
+            for name, hours in (("org.laptop.AbiWordActivity", 2), ("org.laptop.Paint", 1)):
+                values = [[today - 86400 * day, {"uptime": 3600 * hours}] for day in reversed(range(days))]
+                body = json.dumps({"name": f"activity.{name}", "values": values}).encode()
+                urllib.request.urlopen(f"{server.url}/user/{guid}?cmd=stats-upload", body, timeout=10).close()
+        fresh(driver, dark=True)
+        driver.get(server.url + "/statistics")
+        # 3 days of one laptop and 1 of another, 3 hours each.
+        assert "12 hours in the last 30 days." in text(driver)
+        assert "Used most: AbiWord, Paint." in text(driver)
+        yesterday = time.strftime("%Y-%m-%d", time.gmtime(today - 1))
+        assert f"At most 2 laptops in a day: {yesterday}." in text(driver)
+        plots = driver.find_elements(By.CSS_SELECTOR, "main svg")
+        drawn = "return [...arguments[0].querySelectorAll('rect')].map(one => one.getBoundingClientRect())"
+        laptops, _, activities = [
+            [(one["width"], one["height"]) for one in driver.execute_script(drawn, plot)] for plot in plots
+        ]
+        assert [height > 0 for _, height in laptops] == [False] * 26 + [True] * 3 + [False]
+        assert laptops[28][1] == pytest.approx(2 * laptops[27][1], rel=0.05)
+        assert activities[0][0] == pytest.approx(2 * activities[1][0], rel=0.05)
+        driver.execute_script(AXE)
+        assert driver.execute_async_script("axe.run().then(r => arguments[arguments.length-1](r.violations))") == []
+        for size in (WIDE, NARROW):
+            resize(driver, size)
+            driver.save_screenshot(str(shots / f"{size[0]}.png"))
+            assert driver.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+        fresh(driver, language="es")
+        driver.get(server.url + "/statistics")
+        assert "Las más usadas: AbiWord" in text(driver)
+        driver.get(server.url + "/server")
+        assert "Registro" in text(driver, "main table")
+        complaints = [entry for entry in driver.get_log("browser") if "favicon" not in entry["message"]]
+        assert complaints == []
+        assert "Traceback" not in server.log.read_text()
