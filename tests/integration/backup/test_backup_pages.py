@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import zipfile
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import pytest
+from sugar_server.backup import adoptions
 
 PNG = b"\x89PNG\r\n\x1a\n rest of the picture"
 TITLE = "Mi <cuento>"
@@ -168,6 +170,35 @@ def test_backups_given_from_the_page(school, old, teacher):
     assert "are being copied to this one" not in page
     assert page.count("/datastore-") == 1
     assert new.snapshots() == old.snapshots()
+
+
+@pytest.mark.parametrize("daemon_runs", [True, False])
+def test_requests_are_done_by_the_backups_user(school, old, daemon_runs):
+    """As the unit runs it: owner of the backups, in the daemon's group."""
+    source = school.folder / "source"
+    shutil.copytree(school.environment()["PYTHONPATH"], source, ignore=shutil.ignore_patterns("__pycache__"))
+    new = school.laptop("SHC00700999")
+    database = sqlite3.connect(school.state / "registrations.db")
+    if daemon_runs:
+        # Its log lies beside the database, which SQLite does not read without it.
+        database.execute("UPDATE registrations SET nick = 'x'")
+        database.commit()
+    else:
+        database.close()
+    adoptions.ask(school.state, old.home.name, new.home.name)
+    for words in (
+        ["chgrp", "-R", "65534", school.state],
+        ["chmod", "u=rwX,g=rX,o=", school.state, *school.state.glob("*.db*")],
+        ["chown", "-R", "65534:65534", school.backups],
+    ):
+        subprocess.run(words, check=True)
+    school.environment = lambda: {"PYTHONPATH": str(source), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *school.argv("adopt", "--requested")]
+    done = subprocess.run(argv, env=school.environment(), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert new.snapshots() == old.snapshots()
+    assert not list(adoptions.folder(school.state).iterdir())
+    database.close()
 
 
 def test_requests_that_cannot_be_done_do_not_stay(school, old):

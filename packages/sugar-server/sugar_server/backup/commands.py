@@ -122,12 +122,13 @@ def _purge(arguments: argparse.Namespace) -> int:
 def _adopt(arguments: argparse.Namespace) -> int:
     """Gives a new laptop copies of an old one's backups, from which its Journal can be restored."""
     homes = Homes(Path(load(arguments.root).backup.folder))
-    registered = _registered(arguments.state)
-    _become_owner(homes)
     if arguments.requested:
-        return _adopt_requested(homes, arguments.state, registered)
+        _become_owner(homes)
+        return _adopt_requested(homes, arguments.state)
     if arguments.old is None or arguments.new is None:
         raise Failed("Name the old and the new laptop: sugar-server adopt OLD NEW")
+    registered = _registered(arguments.state)
+    _become_owner(homes)
     try:
         print(_given(homes, registered, arguments.old, arguments.new))
     except Busy:
@@ -135,8 +136,8 @@ def _adopt(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _adopt_requested(homes: Homes, state: Path, registered: list[Registered]) -> int:
-    """Does each request, those of laptops that back up just now later, and leaves none."""
+def _adopt_requested(homes: Homes, state: Path) -> int:
+    """Does each request, those of laptops that back up just now later. None is left: its unit would start again."""
     from sugar_server.backup import adoptions
 
     failures = len(adoptions.sweep(state))
@@ -144,7 +145,7 @@ def _adopt_requested(homes: Homes, state: Path, registered: list[Registered]) ->
     while requests := adoptions.asked(state):
         for old, new in requests:
             try:
-                print(_given(homes, registered, old, new), flush=True)
+                print(_given(homes, _registered(state), old, new), flush=True)
             except Busy:
                 if time.monotonic() < deadline:
                     continue
