@@ -17,6 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.bundles import activity
+
 from .browser import NARROW, WIDE, chromium, fresh, log_in, resize, text
 from .conftest import PYTHONS, _server
 from .laptop import made_up_key, register
@@ -47,8 +49,14 @@ def school():
     for server in _server(PYTHONS["debian"]):
         server.configure(
             "[server]\nfqdn = school.example.pe\ntitle = Escuela Ñandú & 1\n[registration]\nknown_serial = hold\n"
-            "laptops = /etc/sugar-server/laptops.csv\n"
+            f"laptops = /etc/sugar-server/laptops.csv\n[library]\nfolder = {server.state}/library\n"
         )
+        shelf = server.state / "library"
+        shelf.mkdir()
+        for version in ("1", "2"):
+            activity(shelf / f"Paint-{version}.xo", version=version, name="رسم", info="summary = Draws <b>things\n")
+        (shelf / "broken.xo").write_bytes(b"PK")
+        (shelf / "s.info").write_text("[org.example.Paint]\noptional = yes\n")
         server.configure("serial,group\nSHC0070000A,3a\nSHC0070000B,3b\n", "laptops.csv")
         python, _, _, *words = server.argv("serve", "--root", str(server.root))
         server.start([python, str(ROOMS), *words, "--listen", f"127.0.0.1:{server.address[1]}"])
@@ -88,7 +96,8 @@ def all_pages(page, school):
         address for address in links(page, "laptops/") if (page.get(address), links(page, "laptops/"))[1][2:]
     )
     snapshot = next(address for address in (page.get(child), links(page, "laptops/"))[1] if "_" in address)
-    own = ["/", "/laptops", "/laptops?q=nobody", "/server", "/statistics", "/login", "/laptops/nothing"]
+    own = ["/", "/laptops", "/laptops?q=nobody", "/server", "/statistics", "/activities/", "/login"]
+    own.append("/laptops/nothing")
     return [*(school.url + path for path in own), child, child + "/forget", child + "/adopt", snapshot]
 
 

@@ -84,7 +84,7 @@ class Pages:
 
     def _endpoint(self, handler: Handler, whom: For) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            view = self._view(request)
+            view = self.view(request)
             _ = view.language.gettext
             try:
                 return self._kept_out(view, whom) or await handler(view)
@@ -95,13 +95,14 @@ class Pages:
                 text = _("This form is not valid any more. Go back, load the page anew and try again.")
                 return self._error(view, error.status, _("Not done"), text)
             except Exception:
-                _log.exception("The page %s failed.", ascii(request.url.path)[:100])
+                _log.exception("The page %s failed.", ascii(request.scope["path"])[:100])
                 text = _("The server cannot show this page now. Try again in a minute.")
                 return self._error(view, 503, _("Not now"), text)
 
         return endpoint
 
-    def _view(self, request: Request) -> View:
+    def view(self, request: Request) -> View:
+        """The request as pages see it, with the ways to those that its sender may see."""
         session = self.sessions.of(request)
         language = chosen_language(request)
         _ = language.gettext
