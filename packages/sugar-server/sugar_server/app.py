@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,6 +21,7 @@ from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.web import Backups
 from sugar_server.config import Config
 from sugar_server.library.web import Activities
+from sugar_server.pages import rooms
 from sugar_server.pages.providers import Providers
 from sugar_server.pages.style import POLICY
 from sugar_server.pages.web import Pages
@@ -53,8 +54,8 @@ class Daemon:
     writer: Writer[Store]
     statistics: Writer[StatisticsStore]
     clock: Callable[[], float] = time.time
-    providers: Providers = field(default_factory=Providers)
-    """The rooms that the pages show."""
+    providers: Providers | None = None
+    """The rooms that the pages show, if not these here."""
     known_problems: Callable[[], list[str]] = list
     """What others noticed, for the health report."""
     _examined: tuple[float, dict[str, Any]] | None = None
@@ -64,9 +65,11 @@ class Daemon:
         self._register = Register(self.config, self.writer, self.clock)
         self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
         self._client = ClientAPI(self.config, self.writer, self.clock)
-        self._backups = Backups.of(self.config.backup, self.folder, Tokens.of(self.folder).authorize)
-        self._activities = Activities(self.config)
-        self._pages = Pages(self.config, self.folder, self.writer.submit, self._report, self.providers, self.clock)
+        shown = self.providers or rooms.providers(self.config, self.folder, self.writer, self.statistics, self.clock)
+        self._pages = Pages(self.config, self.folder, self.writer.submit, self._report, shown, self.clock)
+        self._activities = Activities(self.config, self._pages.view)
+        self._tokens = Tokens.of(self.folder)
+        self._backups = Backups.of(self.config.backup, self.folder, self._may_restore)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -83,6 +86,9 @@ class Daemon:
             *self._pages.routes(),
         ]
         return _with_headers(Starlette(routes=routes))
+
+    def _may_restore(self, request: Request, identity: str) -> bool:
+        return self._tokens.authorize(request, identity) or self._pages.may_restore(request)
 
     async def root(self, request: Request) -> Response:
         if request.method == "POST":

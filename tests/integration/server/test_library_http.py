@@ -216,7 +216,7 @@ def test_nonsense_is_answered(school, library):
     words += ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 99 Foo 99999 00:00:00 -9999", "es"]
     words += ["\xe9", ":", "&", "x" * 300]
     headers = ["Range", "If-Range", "If-None-Match", "If-Modified-Since", "Accept-Language", "Host"]
-    paths = ["/activities/", "/activities/p.xo", "/services/update-aslo.php?id=", "/repository/"]
+    paths = ["/activities/", "/activities/p.xo", "/services/update-aslo.php?id=", "/repository/", "/laptops"]
     counts = collections.Counter()
     for _ in range(600):
         path = dice.choice(paths) + "".join(dice.choices(words, k=dice.randrange(3))).replace(" ", "+")
@@ -237,3 +237,18 @@ def test_a_folder_that_may_not_be_read(school, library):
     library.write_text("a file")
     assert page(school) == {}
     assert "cannot be read" in school.log.read_text()
+
+
+def test_the_page_has_the_schools_frame_and_language(school, library):
+    activity(library / "Paint-2.xo", version="2")
+    activity(library / "Paint-1.xo", version="1")
+    (library / "s.info").write_text("[org.example.Paint]\noptional = yes\n")
+    url = school.url + "/activities/"
+    english = curl(url)
+    assert '<a href="/activities/" aria-current="page">Activities</a>' in english
+    spanish = curl(url, "-H", "Accept-Language: es-PE,es")
+    chosen = curl(url + "?lang=es", "-H", "Accept-Language: fr")
+    for text in (spanish, chosen):
+        assert "Versiones anteriores:" in text
+        assert "Solo a pedido" in text
+        assert offers(text, url) == offers(english, url) == {"org.example.Paint": ("2", url + "Paint-2.xo", True)}

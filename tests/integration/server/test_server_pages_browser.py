@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
+import time
+import urllib.request
 from pathlib import Path
 
 import axe_core_python
@@ -12,6 +16,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.bundles import activity
 
 from .browser import NARROW, WIDE, chromium, fresh, log_in, resize, text
 from .conftest import PYTHONS, _server
@@ -43,8 +49,14 @@ def school():
     for server in _server(PYTHONS["debian"]):
         server.configure(
             "[server]\nfqdn = school.example.pe\ntitle = Escuela Ñandú & 1\n[registration]\nknown_serial = hold\n"
-            "laptops = /etc/sugar-server/laptops.csv\n"
+            f"laptops = /etc/sugar-server/laptops.csv\n[library]\nfolder = {server.state}/library\n"
         )
+        shelf = server.state / "library"
+        shelf.mkdir()
+        for version in ("1", "2"):
+            activity(shelf / f"Paint-{version}.xo", version=version, name="رسم", info="summary = Draws <b>things\n")
+        (shelf / "broken.xo").write_bytes(b"PK")
+        (shelf / "s.info").write_text("[org.example.Paint]\noptional = yes\n")
         server.configure("serial,group\nSHC0070000A,3a\nSHC0070000B,3b\n", "laptops.csv")
         python, _, _, *words = server.argv("serve", "--root", str(server.root))
         server.start([python, str(ROOMS), *words, "--listen", f"127.0.0.1:{server.address[1]}"])
@@ -84,7 +96,8 @@ def all_pages(page, school):
         address for address in links(page, "laptops/") if (page.get(address), links(page, "laptops/"))[1][2:]
     )
     snapshot = next(address for address in (page.get(child), links(page, "laptops/"))[1] if "_" in address)
-    own = ["/", "/laptops", "/laptops?q=nobody", "/server", "/statistics", "/login", "/laptops/nothing"]
+    own = ["/", "/laptops", "/laptops?q=nobody", "/server", "/statistics", "/activities/", "/login"]
+    own.append("/laptops/nothing")
     return [*(school.url + path for path in own), child, child + "/forget", child + "/adopt", snapshot]
 
 
@@ -240,7 +253,7 @@ def test_the_whole_life_of_a_laptop(page, school):
     page.find_element(By.ID, "q").send_keys("nueva", Keys.ENTER)
     page.find_element(By.CSS_SELECTOR, "main label.pick").click()
     follow(page, page.find_element(By.XPATH, "//button[text()='Give it the backups']"))
-    assert "The new laptop has the backups now." in text(page, "[role=status]")
+    assert "The new laptop is being given the backups." in text(page, "[role=status]")
     assert text(page, "h1") == "Nueva"
     follow(page, page.find_element(By.LINK_TEXT, "Forget this registration"))
     follow(page, page.find_element(By.XPATH, "//button[text()='Forget']"))
@@ -278,3 +291,49 @@ def test_no_page_is_framed(page, school, tmp_path):
     assert not page.find_elements(By.ID, "password")
     page.switch_to.default_content()
     page.get_log("browser")
+
+
+def test_what_laptops_report_is_drawn(driver, tmp_path_factory):
+    """The daemon's own rooms: statistics that came over HTTP, under the policy that lets no foreign style in."""
+    shots = tmp_path_factory.mktemp("screenshots-statistics")
+    today = int(time.time()) // 86400 * 86400
+    for server in _server(PYTHONS["debian"]):
+        server.start()
+        keys = [made_up_key(), made_up_key()]
+        for number, key in enumerate(keys):
+            register(server.url, f"SHC0070000{number}", "Ñusta", "", key)
+        for key, days in zip(keys, (3, 1), strict=True):
+            guid = hashlib.sha1(key.encode()).hexdigest()
+            for name, hours in (("org.laptop.AbiWordActivity", 2), ("org.laptop.Paint", 1)):
+                values = [[today - 86400 * day, {"uptime": 3600 * hours}] for day in reversed(range(days))]
+                body = json.dumps({"name": f"activity.{name}", "values": values}).encode()
+                urllib.request.urlopen(f"{server.url}/user/{guid}?cmd=stats-upload", body, timeout=10).close()
+        fresh(driver, dark=True)
+        driver.get(server.url + "/statistics")
+        # 3 days of one laptop and 1 of another, 3 hours each.
+        assert "12 hours in the last 30 days." in text(driver)
+        assert "Used most: AbiWord, Paint." in text(driver)
+        yesterday = time.strftime("%Y-%m-%d", time.gmtime(today - 1))
+        assert f"At most 2 laptops in a day: {yesterday}." in text(driver)
+        plots = driver.find_elements(By.CSS_SELECTOR, "main svg")
+        drawn = "return [...arguments[0].querySelectorAll('rect')].map(one => one.getBoundingClientRect())"
+        laptops, _, activities = [
+            [(one["width"], one["height"]) for one in driver.execute_script(drawn, plot)] for plot in plots
+        ]
+        assert [height > 0 for _, height in laptops] == [False] * 26 + [True] * 3 + [False]
+        assert laptops[28][1] == pytest.approx(2 * laptops[27][1], rel=0.05)
+        assert activities[0][0] == pytest.approx(2 * activities[1][0], rel=0.05)
+        driver.execute_script(AXE)
+        assert driver.execute_async_script("axe.run().then(r => arguments[arguments.length-1](r.violations))") == []
+        for size in (WIDE, NARROW):
+            resize(driver, size)
+            driver.save_screenshot(str(shots / f"{size[0]}.png"))
+            assert driver.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+        fresh(driver, language="es")
+        driver.get(server.url + "/statistics")
+        assert "Las más usadas: AbiWord" in text(driver)
+        driver.get(server.url + "/server")
+        assert "Registro" in text(driver, "main table")
+        complaints = [entry for entry in driver.get_log("browser") if "favicon" not in entry["message"]]
+        assert complaints == []
+        assert "Traceback" not in server.log.read_text()

@@ -7,9 +7,12 @@ import os
 from xml.etree import ElementTree
 
 import pytest
+from starlette.requests import Request
 from sugar_server.library import bundle as bundles
 from sugar_server.library import page
 from sugar_server.library.shelf import Library
+from sugar_server.pages.languages import language
+from sugar_server.pages.view import View
 
 from tests.bundles import activity, content
 
@@ -104,10 +107,13 @@ def test_the_page_is_well_formed_and_its_attributes_are_ascii(library, tmp_path)
     )
     (tmp_path / "<li>.xo").write_text("no")
     content(tmp_path / "a.xol")
-    for languages in ((), ("es_pe", "en")):
-        text = page.page(library.look(), f"Escuela {HARD}", languages)
-        root = ElementTree.fromstring(text.replace(' xmlns="http://www.w3.org/1999/xhtml"', ""))
-        values = [value for element in root.iter() for value in element.attrib.values()]
+    request = Request({"type": "http", "path": "/activities/", "query_string": b"", "headers": []})
+    for languages, code in (((), "en"), (("es_pe", "en"), "en"), (("es_pe", "en"), "es"), ((), "fr")):
+        view = View(request, f"Escuela {HARD}", language(code), None, 0.0, [("/activities/", f"x {HARD}")])
+        text = page.page(view, library.look(), languages).body.decode()
+        root = ElementTree.fromstring(text)
+        entries = root.iter() if code == "en" else root.find(".//main").iter()
+        values = [value for element in entries for value in element.attrib.values()]
         assert all(value.isascii() for value in values)
         links = [element.attrib["href"] for element in root.iter("a")]
         assert "a.xol" in links

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from sugar_server import __version__
+from sugar_server.backup.adoptions import folder
 from sugar_server.backup.settings import BackupSettings
+from sugar_server.command import STATE
 from sugar_server.config import SECTIONS
 
 PACKAGES = Path(__file__).resolve().parents[3] / "packages"
@@ -58,6 +60,7 @@ def test_the_source_format_and_one_version(name):
         # It makes the namespaces that confine rsync.
         ("debian/sugar-server.sugar-server-backup.service", 2.5),
         ("debian/sugar-server.sugar-server-purge.service", 1.5),
+        ("debian/sugar-server.sugar-server-adopt.service", 1.5),
     ],
 )
 def test_the_services_are_confined(unit, most):
@@ -78,6 +81,14 @@ def test_the_sockets():
     assert "\nListenStream=873\nAccept=yes\n" in builds
     unit = (SOURCE / "debian" / "sugar-server.sugar-server-backup.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == [str(BackupSettings().port)]
+
+
+def test_requests_start_the_service_that_does_them():
+    unit = (SOURCE / "debian" / "sugar-server.sugar-server-adopt.path").read_text()
+    assert f"\nDirectoryNotEmpty={folder(STATE)}\n" in unit
+    service = (SOURCE / "debian" / "sugar-server.sugar-server-adopt.service").read_text()
+    assert "\nExecStart=/usr/bin/sugar-server adopt --requested\nUser=sugar-backup\n" in service
+    assert f"\nReadWritePaths={folder(STATE)}\n" in service
 
 
 def test_every_key_is_in_the_manual():

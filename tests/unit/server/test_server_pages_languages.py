@@ -30,7 +30,7 @@ def compiled(path, folder, *options):
 @pytest.fixture(scope="module")
 def messages():
     """Every message in the source, as xgettext finds them: (message, plural or None)."""
-    modules = sorted(PAGES.glob("*.py"))
+    modules = [*sorted(PAGES.glob("*.py")), PAGES.parent / "library" / "page.py"]
     text = subprocess.run([*XGETTEXT, *modules], capture_output=True, text=True, check=True).stdout
     found = []
     for paragraph in text.split("\n\n")[1:]:

@@ -16,6 +16,7 @@ from sugar_server.command import Failed, add_state, become_owner
 from sugar_server.config import Config, load
 
 _SECONDS_OF_A_LINK = 3600
+_SECONDS_FOR_REQUESTS = 3600
 
 
 def add(commands: Any) -> None:
@@ -29,8 +30,11 @@ def add(commands: Any) -> None:
     purge = _add(commands, "purge-backups", "remove old backups where the disk fills (systemd does it)", _purge)
     purge.add_argument("--dry-run", action="store_true", help="only tell what would be removed")
     adopt = _add(commands, "adopt", "give a new laptop the backups of an old one", _adopt)
-    adopt.add_argument("old", metavar="OLD", help="serial, fingerprint or home of the old laptop")
-    adopt.add_argument("new", metavar="NEW", help="of the new one, which has registered")
+    adopt.add_argument("old", metavar="OLD", nargs="?", help="serial, fingerprint or home of the old laptop")
+    adopt.add_argument("new", metavar="NEW", nargs="?", help="of the new one, which has registered")
+    adopt.add_argument(
+        "--requested", action="store_true", help="do what was asked for on the teacher's pages (systemd does it)"
+    )
     link = _add(commands, "restore-link", "a link to a child's backups that is good for an hour", _link)
     link.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
 
@@ -117,25 +121,58 @@ def _purge(arguments: argparse.Namespace) -> int:
 
 def _adopt(arguments: argparse.Namespace) -> int:
     """Gives a new laptop copies of an old one's backups, from which its Journal can be restored."""
-    from sugar_server.backup import adopt
-
     homes = Homes(Path(load(arguments.root).backup.folder))
+    if arguments.requested:
+        _become_owner(homes)
+        return _adopt_requested(homes, arguments.state)
+    if arguments.old is None or arguments.new is None:
+        raise Failed("Name the old and the new laptop: sugar-server adopt OLD NEW")
     registered = _registered(arguments.state)
     _become_owner(homes)
-    old = _one(homes.named(arguments.old), arguments.old)
-    known = homes.named(arguments.new)
-    if not known:
-        matching = [laptop for laptop in registered if arguments.new in (laptop.serial, laptop.fingerprint)]
-        known = [homes.enter(laptop.identity, laptop.serial) for laptop in matching]
-    new = _one(known, arguments.new)
-    if old == new:
-        raise Failed("The old and the new laptop are the same. Name another one.")
     try:
-        given = adopt.adopt(homes, old, new)
+        print(_given(homes, registered, arguments.old, arguments.new))
     except Busy:
         raise Failed("One of the two is backing up just now. Try again in a minute.") from None
-    print(f"{new.serial} has {len(given)} backups of {old.serial}, which keeps its own.")
     return 0
+
+
+def _adopt_requested(homes: Homes, state: Path) -> int:
+    """Does each request, those of laptops that back up just now later. None is left: its unit would start again."""
+    from sugar_server.backup import adoptions
+
+    failures = len(adoptions.sweep(state))
+    deadline = time.monotonic() + _SECONDS_FOR_REQUESTS
+    while requests := adoptions.asked(state):
+        for old, new in requests:
+            try:
+                print(_given(homes, _registered(state), old, new), flush=True)
+            except Busy:
+                if time.monotonic() < deadline:
+                    continue
+                failures += 1
+                print(f"{old} is not given to {new}: one of the two never stops backing up.", flush=True)
+            except (Failed, OSError) as error:
+                failures += 1
+                print(f"{old} is not given to {new}: {error}", flush=True)
+            adoptions.done(state, old, new)
+        time.sleep(1)
+    return 1 if failures else 0
+
+
+def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: str) -> str:
+    """Gives the backups, and tells it; raises Busy while one of the two backs up."""
+    from sugar_server.backup import adopt
+
+    old = _one(homes.named(old_name), old_name)
+    known = homes.named(new_name)
+    if not known:
+        matching = [one for one in registered if new_name in (one.serial, one.fingerprint, one.identity)]
+        known = [homes.enter(laptop.identity, laptop.serial) for laptop in matching]
+    new = _one(known, new_name)
+    if old == new:
+        raise Failed("The old and the new laptop are the same. Name another one.")
+    given = adopt.adopt(homes, old, new)
+    return f"{new.serial} has {len(given)} backups of {old.serial}, which keeps its own."
 
 
 def _link(arguments: argparse.Namespace) -> int:

@@ -2,43 +2,55 @@
 """The page of activities, for people and for Sugar's updater: https://wiki.sugarlabs.org/go/Activity_Team/Activity_Microformat
 
 Sugar counts tags to know where an entry ends: every tag is closed. In old Sugar an attribute with both an entity and
-non-ASCII bytes hangs the updater: attributes are ASCII, and have nothing to escape.
+non-ASCII bytes hangs the updater: attributes of entries are ASCII, and have nothing to escape.
 """
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Iterable
 from urllib.parse import quote
+
+from starlette.responses import Response
 
 from sugar_server.library.bundle import Words
 from sugar_server.library.shelf import Item, Shelf
+from sugar_server.pages.languages import Language
+from sugar_server.pages.markup import Html, html
+from sugar_server.pages.view import View
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
-<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<title>Activities – {title}</title>
-</head>
-<body>
-<h1 id="olpc-activity-group-name">{title}</h1>
-<p id="olpc-activity-group-desc">Activities for your laptop. Sugar finds updates here by itself: My Settings, Software
-update.</p>
-{content}
-</body>
-</html>
+_BODY = """
+<h1 id="olpc-activity-group-name">{school}</h1>
+<p id="olpc-activity-group-desc">{help}</p>
+{entries}
+{refused}
 """
-_OPTIONAL = '<p>On request only<span class="olpc-activity-optional" hidden="hidden">1</span></p>'
+_ENTRY = """<li class="olpc-activity-info">
+<h2 class="olpc-activity-name" dir="auto">{name}</h2>
+{summary}
+<p>{label} <span class="olpc-activity-version">{version}</span>,
+<span class="olpc-activity-url"><a href="{link}">{size}</a></span>,
+<span class="olpc-activity-id">{bundle_id}</span></p>
+{optional}
+{older}
+</li>
+"""
+_OPTIONAL = '<p>{text}<span class="olpc-activity-optional" hidden="hidden">1</span></p>'
+_REFUSED = '<h2>{title}</h2>\n<ul lang="en" dir="ltr">\n{rows}\n</ul>'
 
 
-def page(shelf: Shelf, title: str, languages: tuple[str, ...]) -> str:
-    """The page as XHTML, in the languages that the reader prefers as far as the bundles know them."""
-    entries = "\n".join(_entry(item, shelf, languages) for item in shelf.newest)
-    content = f"<ul>\n{entries}\n</ul>" if entries else "<p>There are no activities here yet.</p>"
-    if shelf.refused:
-        rows = "\n".join(f"<li>{_text(one.file)}: {_text(one.reason)}</li>" for one in shelf.refused)
-        content += f"\n<h2>Not offered</h2>\n<ul>\n{rows}\n</ul>"
-    return _PAGE.format(title=_text(title), content=content)
+def page(view: View, shelf: Shelf, languages: tuple[str, ...]) -> Response:
+    """The page; bundles speak the languages that the reader prefers as far as they know them."""
+    _ = view.language.gettext
+    entries = [_entry(item, shelf, languages, view.language) for item in shelf.newest]
+    none = html("<p>{text}</p>", text=_("There are no activities here yet."))
+    body = html(
+        _BODY,
+        school=view.school,
+        help=_("Activities for your laptop. Sugar finds updates here by itself: My Settings, Software update."),
+        entries=html("<ul>\n{entries}</ul>", entries=entries) if entries else none,
+        refused=_refused(shelf, view.language) if shelf.refused else None,
+    )
+    return view.page(_("Activities"), body)
 
 
 def link(file: str) -> str:
@@ -58,32 +70,32 @@ def words(item: Item, languages: tuple[str, ...]) -> Words:
     return item.bundle.words
 
 
-def _entry(item: Item, shelf: Shelf, languages: tuple[str, ...]) -> str:
+def _entry(item: Item, shelf: Shelf, languages: tuple[str, ...], language: Language) -> Html:
+    _ = language.gettext
     said = words(item, languages)
     summary = item.description or said.summary
-    lines = [
-        '<li class="olpc-activity-info">',
-        f'<h2 class="olpc-activity-name" dir="auto">{_text(said.name)}</h2>',
-        f'<p dir="auto">{_text(summary)}</p>' if summary else "",
-        f'<p>Version <span class="olpc-activity-version">{_text(item.bundle.version)}</span>,',
-        f'<span class="olpc-activity-url"><a href="{link(item.file)}">{_size(item.size)}</a></span>,',
-        f'<span class="olpc-activity-id">{_text(item.bundle.bundle_id)}</span></p>',
-        _OPTIONAL if item.optional else "",
-        _older(shelf.older.get(item.bundle.bundle_id, ())),
-        "</li>",
+    return html(
+        _ENTRY,
+        name=said.name,
+        summary=html('<p dir="auto">{summary}</p>', summary=summary) if summary else None,
+        label=_("Version"),
+        version=item.bundle.version,
+        link=link(item.file),
+        size=language.amount(item.size),
+        bundle_id=item.bundle.bundle_id,
+        optional=html(_OPTIONAL, text=_("On request only")) if item.optional else None,
+        older=_older(shelf.older.get(item.bundle.bundle_id, ()), language),
+    )
+
+
+def _older(items: Iterable[Item], language: Language) -> Html | None:
+    links = [
+        html(' <a href="{link}">{version}</a>', link=link(item.file), version=item.bundle.version) for item in items
     ]
-    return "\n".join(line for line in lines if line)
+    text = language.gettext("Older versions:")
+    return html("<p>{text}{links}</p>", text=text, links=links) if links else None
 
 
-def _older(items: tuple[Item, ...]) -> str:
-    links = ", ".join(f'<a href="{link(item.file)}">{_text(item.bundle.version)}</a>' for item in items)
-    return f"<p>Older versions: {links}</p>" if links else ""
-
-
-def _size(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{max(1, size // 2**10)} KiB"
-
-
-def _text(text: str) -> str:
-    """For between tags; a name from a file system may hold what is no text."""
-    return escape(text.encode("utf-8", "replace").decode(), quote=False)
+def _refused(shelf: Shelf, language: Language) -> Html:
+    rows = [html("<li>{file}: {reason}</li>\n", file=one.file, reason=one.reason) for one in shelf.refused]
+    return html(_REFUSED, title=language.gettext("Not offered"), rows=rows)

@@ -8,9 +8,10 @@ import contextlib
 import re
 import threading
 from pathlib import Path
+from typing import Callable
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sugar_server.config import Config
@@ -18,6 +19,8 @@ from sugar_server.file_answer import FileAnswer
 from sugar_server.library import aslo, page
 from sugar_server.library.bundle import MIME_TYPES
 from sugar_server.library.shelf import Library, Shelf
+from sugar_server.pages.languages import negotiate
+from sugar_server.pages.view import View, chosen_language
 
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 _MOST_LANGUAGES = 20
@@ -26,8 +29,8 @@ _MOST_LANGUAGES = 20
 class Activities:
     """Offers the bundles of the library's folder."""
 
-    def __init__(self, config: Config) -> None:
-        self._title, self._settings = config.title, config.library
+    def __init__(self, config: Config, view: Callable[[Request], View]) -> None:
+        self._settings, self._view = config.library, view
         folder = Path(self._settings.folder)
         self._library = Library(folder, self._settings.largest_mib)
         if self._settings.enabled:
@@ -50,8 +53,9 @@ class Activities:
 
     async def page(self, request: Request) -> Response:
         shelf = await self._look()
-        wanted = _languages(request.headers.get("accept-language", ""))
-        return HTMLResponse(page.page(shelf, self._title, wanted), headers={"vary": "Accept-Language"})
+        response = page.page(self._view(request), shelf, _wanted(request))
+        response.headers["vary"] = "Accept-Language, Cookie"
+        return response
 
     async def bundle(self, request: Request) -> Response:
         name = request.path_params["file"]
@@ -69,6 +73,13 @@ class Activities:
 
     async def _look(self) -> Shelf:
         return await asyncio.get_running_loop().run_in_executor(None, self._library.look)
+
+
+def _wanted(request: Request) -> tuple[str, ...]:
+    """The browser's languages, after the one that was chosen on a page if that is another."""
+    accepted = request.headers.get("accept-language", "")
+    chosen = chosen_language(request).code
+    return _languages(accepted) if chosen == negotiate(accepted) else (chosen, *_languages(accepted))
 
 
 def _languages(header: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ _ENTRIES_PER_PAGE = 100
 _BODY = """
 <h1><bdi>{nick}</bdi></h1>
 {message}
+{adopting}
 <dl>
 {facts}
 </dl>
@@ -66,6 +67,7 @@ def body(
         _BODY,
         nick=name(view, laptop),
         message=message,
+        adopting=_adopting(view) if backups and view.session and backups.is_adopting(laptop.identity) else None,
         facts=[html("<dt>{what}</dt><dd><bdi>{it}</bdi></dd>\n", what=what, it=it) for what, it in facts],
         actions=_held(view, laptop) if laptop.held else None,
         snapshots=_snapshots(view, laptop, snapshots) if snapshots else None,
@@ -78,6 +80,14 @@ def _held(view: View, laptop: Laptop) -> Html:
     text = _("This laptop has the serial number of a registered laptop and another key: it waits for approval.")
     button = view.button(f"/laptops/{laptop.number}/approve", _("Approve")) if view.session else None
     return html('<p class="note">{text}</p>{button}', text=text, button=button)
+
+
+def _adopting(view: View) -> Html:
+    _ = view.language.gettext
+    text = _(
+        "The backups of another laptop are being copied to this one. Load this page anew to see whether it is done."
+    )
+    return html('<p class="note">{text}</p>', text=text)
 
 
 def _snapshots(view: View, laptop: Laptop, snapshots: Sequence[Snapshot]) -> Html:

@@ -49,7 +49,7 @@ def done(view: View) -> Html | None:
         "approved": _("Approved. Now the laptop has to register once more."),
         "refused": _("The laptop is refused."),
         "forgotten": _("The registration is forgotten."),
-        "adopted": _("The new laptop has the backups now."),
+        "adopted": _("The new laptop is being given the backups."),
         "out": _("You are logged out."),
     }
     text = messages.get(view.asked("done"))

@@ -54,7 +54,10 @@ class Backups(Protocol):
         """Where on this server an entry can be had as a .xoj; it asks Authorize before it gives it."""
 
     def adopt(self, identity: str, heir: str) -> None:
-        """Gives a laptop's backups to another one, in place of a lost laptop; or raises Refused."""
+        """Has a laptop's backups given to another one, in place of a lost laptop; or raises Refused."""
+
+    def is_adopting(self, identity: str) -> bool:
+        """Whether giving another laptop's backups to this one is still under way."""
 
 
 class Library(Protocol):
@@ -94,8 +97,8 @@ class Service:
 class Services(Protocol):
     """The server's other services."""
 
-    def states(self) -> Sequence[Service]:
-        """How each is."""
+    def states(self, language: str) -> Sequence[Service]:
+        """How each is, named in a language (its ISO 639-1 code)."""
 
 
 class Synchronisation(Protocol):

@@ -48,8 +48,8 @@ class State:
     synchronised: float | None
 
 
-def examine(folder: Path, health: Mapping[str, Any], providers: Providers) -> State:
-    """How the server is."""
+def examine(folder: Path, health: Mapping[str, Any], providers: Providers, language: str) -> State:
+    """How the server is, said in a language where it is words."""
     try:
         size = shutil.disk_usage(folder).total
     except OSError:
@@ -62,7 +62,7 @@ def examine(folder: Path, health: Mapping[str, Any], providers: Providers) -> St
         health=health,
         disk_bytes=size,
         debian=debian,
-        services=providers.services and providers.services.states(),
+        services=providers.services and providers.services.states(language),
         synchronised=providers.synchronisation and providers.synchronisation.last(),
     )
 

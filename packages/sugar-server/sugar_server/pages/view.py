@@ -20,8 +20,8 @@ _YEAR = 365 * 24 * 3600
 _FRAME = """<!DOCTYPE html>
 <html lang="{code}" dir="{direction}">
 <head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
 <title>{title} – {school}</title>
 <style>{sheet}</style>
 </head>
@@ -66,7 +66,8 @@ class View:
 
     @property
     def path(self) -> str:
-        return self.request.url.path
+        # Not by request.url, which fails where the Host header is nonsense.
+        return str(self.request.scope["path"])
 
     def asked(self, name: str, longest: int = 100) -> str:
         """A field of the address's query, "" if it is not there."""

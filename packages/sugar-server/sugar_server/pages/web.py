@@ -84,7 +84,7 @@ class Pages:
 
     def _endpoint(self, handler: Handler, whom: For) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            view = self._view(request)
+            view = self.view(request)
             _ = view.language.gettext
             try:
                 return self._kept_out(view, whom) or await handler(view)
@@ -95,13 +95,14 @@ class Pages:
                 text = _("This form is not valid any more. Go back, load the page anew and try again.")
                 return self._error(view, error.status, _("Not done"), text)
             except Exception:
-                _log.exception("The page %s failed.", ascii(request.url.path)[:100])
+                _log.exception("The page %s failed.", ascii(request.scope["path"])[:100])
                 text = _("The server cannot show this page now. Try again in a minute.")
                 return self._error(view, 503, _("Not now"), text)
 
         return endpoint
 
-    def _view(self, request: Request) -> View:
+    def view(self, request: Request) -> View:
+        """The request as pages see it, with the ways to those that its sender may see."""
         session = self.sessions.of(request)
         language = chosen_language(request)
         _ = language.gettext
@@ -114,6 +115,11 @@ class Pages:
             links += [("/statistics", _("Statistics"))] if self._providers.statistics else []
             links.append(("/server", _("Server")))
         return View(request, self._config.title, language, session, self._clock(), links)
+
+    def may_restore(self, request: Request) -> bool:
+        """Whether it is the teacher who asks, from where the teacher's pages may be asked for."""
+        nearby = self._config.pages.login_from != "nearby" or is_nearby(client_address(request))
+        return nearby and self.sessions.authorized(request)
 
     def _kept_out(self, view: View, whom: For) -> Response | None:
         """What those get for whom the page is not."""
@@ -224,7 +230,7 @@ class Pages:
         health = await self._health()
 
         def work() -> Response:
-            state = server.examine(self._folder, health, self._providers)
+            state = server.examine(self._folder, health, self._providers, view.language.code)
             body = server.body(view, state, self._providers.synchronisation is not None)
             return view.page(view.language.gettext("Server"), body)
 

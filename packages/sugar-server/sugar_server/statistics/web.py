@@ -127,7 +127,7 @@ class Statistics:
             found = await self._do(lambda store: store.sums(first, last))
         except _Refused as error:
             return _json({"error": str(error)}, error.status)
-        if request.url.path.endswith(".csv"):
+        if request.scope["path"].endswith(".csv"):
             return Response(export.as_csv(found), media_type="text/csv")
         return Response(export.as_json(found), media_type="application/json")
 
