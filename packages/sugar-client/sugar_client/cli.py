@@ -19,6 +19,8 @@ _EPILOG = """examples:
   sugar-client updates --url http://schoolserver/activities/
   sugar-client register                       make the laptop known to the school server, for backups
   sugar-client backup                         bring the Journal there, once a day
+  sugar-client restore --list                 what the school server keeps of it
+  sugar-client restore                        make the newest of that the Journal; Sugar has to be closed
 
 exit status: 0 done or nothing to do, 1 failed, 2 wrong usage
 """

@@ -10,6 +10,7 @@ import re
 import string
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,7 @@ class Profile:
 
     @classmethod
     def here(cls) -> Profile:
-        """As Sugar finds it: sugar3.env."""
-        home = os.environ.get("SUGAR_HOME") or Path.home() / ".sugar"
-        return cls(Path(home) / (os.environ.get("SUGAR_PROFILE") or "default"))
+        return cls(profile_of(os.environ))
 
     @property
     def datastore(self) -> Path:
@@ -73,6 +72,12 @@ class Profile:
 
     def nick(self) -> str:
         return setting("org.sugarlabs.user", "nick") or os.environ.get("USER", "")
+
+
+def profile_of(environment: Mapping[str, str]) -> Path:
+    """The folder that a program with this environment uses: sugar3.env."""
+    home = environment.get("SUGAR_HOME") or Path(environment.get("HOME") or Path.home()) / ".sugar"
+    return Path(home) / (environment.get("SUGAR_PROFILE") or "default")
 
 
 def sugars_server() -> str | None:
