@@ -66,8 +66,8 @@ class Child:
         _folder(self.profile / "identifiers").joinpath("sn").write_text(serial)
         keygen = ["ssh-keygen", "-q", *key, "-N", "", "-C", "", "-f", self.profile / "owner.key"]
         subprocess.run(keygen, check=True)
-        keyfile = _folder(self.home / ".config" / "glib-2.0" / "settings") / "keyfile"
-        keyfile.write_text("[org/sugarlabs/user]\nnick='Ñusta \"1\"'\n")
+        self.keyfile = _folder(self.home / ".config" / "glib-2.0" / "settings") / "keyfile"
+        self.keyfile.write_text("[org/sugarlabs/user]\nnick='Ñusta \"1\"'\n")
 
     @property
     def own(self) -> Path:

@@ -125,6 +125,34 @@ def test_without_registration_there_is_nothing_to_do(tmp_path: Path):
     assert "not registered" in child.good("backup")
 
 
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ("[org/sugarlabs]\nbackup-url='SHC00700123@127.0.0.2:x'\n", "127.0.0.2"),
+        ("[org/sugarlabs/collaboration]\njabber-server='127.0.0.3'\n", "127.0.0.3"),
+    ],
+)
+def test_the_server_is_the_one_that_sugar_is_set_to(tmp_path: Path, settings: str, asked: str):
+    child = Child(tmp_path / "laptop", "SHC00700123")
+    child.entry(1)
+    child.keyfile.write_text(settings)
+    done = child.run("register")
+    assert done.returncode == 1
+    assert f"the school server {asked} does not answer" in done.stderr
+    # Where Sugar itself is registered, the backup registers without being asked to.
+    said = child.good("backup")
+    assert ("does not answer" if "backup-url" in settings else "not registered") in said
+
+
+def test_before_sugars_first_start_nothing_is_made(tmp_path: Path):
+    child = Child(tmp_path / "laptop", "SHC00700123")
+    shutil.rmtree(child.home / ".sugar")
+    done = child.run("register", "--server", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Start Sugar once" in done.stderr
+    assert not (child.home / ".sugar").exists()
+
+
 def test_an_interrupted_transfer_goes_on(server: SchoolServer, child: Child):
     entry = child.entry(9)
     (entry / "data").write_bytes(os.urandom(24 << 20))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 import zipfile
@@ -27,7 +29,7 @@ def server() -> Iterator[SchoolServer]:
 @pytest.fixture
 def child(server: SchoolServer, tmp_path: Path) -> Child:
     """Backed up, with three entries in the Journal."""
-    child = Child(tmp_path / "laptop", "SHC00700123")
+    child = Child(tmp_path / "100% of a laptop", "SHC00700123")
     for number in range(3):
         child.entry(number, f"Text {number}".encode())
     child.good("register", "--server", server.address)
@@ -111,6 +113,26 @@ def test_an_older_snapshot_by_name(server: SchoolServer, child: Child):
     done = child.run("restore", "datastore-2001-01-01_00:00")
     assert done.returncode == 1
     assert "no snapshot datastore-2001" in done.stderr
+
+
+def test_an_interrupted_restoration_goes_on(server: SchoolServer, child: Child):
+    data = child.entry(9) / "data"
+    data.write_bytes(os.urandom(24 << 20))
+    child.good("backup", "--now")
+    data.write_bytes(b"here")
+    argv = ["/usr/bin/python3", "-m", "sugar_client", "restore"]
+    process = subprocess.Popen(argv, env=child.environment(), start_new_session=True)
+    coming = child.profile / "datastore.restoring" / "00" / data.parent.name
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not any(part.stat().st_size > 1 << 20 for part in coming.glob(".data.*")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    assert coming.is_dir()
+    assert data.read_bytes() == b"here"
+    child.good("restore")
+    assert data.stat().st_size == 24 << 20
+    assert not coming.exists()
 
 
 def test_nothing_is_replaced_while_sugar_runs(server: SchoolServer, child: Child):

@@ -7,7 +7,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from sugar_client.backup import restore, run, ssh
 from sugar_client.backup.datastore import count_entries
@@ -24,17 +24,31 @@ def add(commands: Any) -> None:
         "--new-server", action="store_true", help="the server was set up anew: take the key that it has now"
     )
     command.add_argument("--json", action="store_true", help="as JSON, for scripts")
-    command.set_defaults(run=_register)
+    command.set_defaults(run=_told(_register))
     command = commands.add_parser("backup", help="back up the Journal", description=_backup.__doc__)
     command.add_argument("--now", action="store_true", help="also on battery, and once more on the same day")
-    command.set_defaults(run=_backup)
+    command.set_defaults(run=_told(_backup))
     command = commands.add_parser("restore", help="bring the Journal back", description=_restore.__doc__)
     command.add_argument("snapshot", nargs="?", metavar="SNAPSHOT", help="default: the newest")
     command.add_argument("--list", action="store_true", help="only show which snapshots there are")
     command.add_argument("--json", action="store_true", help="with --list: as JSON, for scripts")
     command.add_argument("--entry", metavar="UID", help="only this entry, as the file that -o names")
     command.add_argument("-o", "--output", type=Path, metavar="FILE.xoj", help="where the entry goes")
-    command.set_defaults(run=_restore)
+    command.set_defaults(run=_told(_restore))
+
+
+def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """The command, with a full disk and the like told as any other failure."""
+
+    def told(arguments: argparse.Namespace) -> int:
+        try:
+            return run(arguments)
+        except OSError as error:
+            raise Failed(
+                f"{error.filename or 'a file'}: {error.strerror}. Is the disk full, or of another user?"
+            ) from None
+
+    return told
 
 
 def _register(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_client.backup.files import write
+from sugar_client.command import Failed
 
 DEFAULT_SERVER = "schoolserver"
 _SERIAL = re.compile(r"[A-Za-z0-9_]{1,20}")
@@ -46,7 +47,9 @@ class Profile:
         return self.folder / "school-server"
 
     def make_own(self) -> Path:
-        self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.folder.is_dir():
+            raise Failed(f"{self.folder}: there is no such profile. Start Sugar once, which makes it.")
+        self.own.mkdir(mode=0o700, exist_ok=True)
         return self.own
 
     def serial(self) -> str:
