@@ -139,14 +139,16 @@ def test_nothing_is_replaced_while_sugar_runs(server: SchoolServer, child: Child
     child.entry(4)
     argv = ["dbus-run-session", "--", "/usr/bin/datastore-service"]
     environment = child.environment() | {"SUGAR_HOME": str(child.home / ".sugar"), "SUGAR_PROFILE": "default"}
-    sugar = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    sugar = subprocess.Popen(argv, env=environment, start_new_session=True, **quiet)
     try:
         deadline = time.monotonic() + 20
         while not (child.journal / "ds_clean").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         done = child.run("restore")
     finally:
-        sugar.terminate()
+        # The bus and the service, which would outlive the program that started them.
+        os.killpg(sugar.pid, signal.SIGTERM)
         sugar.wait(timeout=20)
     assert done.returncode == 1
     assert "Log out of Sugar" in done.stderr
