@@ -9,17 +9,22 @@ import sys
 from collections.abc import Sequence
 
 from sugar_client import __version__
+from sugar_client.backup import commands as backup
 from sugar_client.command import Failed
 from sugar_client.statistics import commands as statistics
 from sugar_client.update import commands as update
 
-_ROOMS = (update, statistics)
+_ROOMS = (backup, statistics, update)
 _EPILOG = """examples:
   sugar-client updates                        what the school's server has that is newer than what is here
   sugar-client updates --url http://schoolserver/activities/
+  sugar-client register                       make the laptop known to the school server, for backups
+  sugar-client backup                         bring the Journal there, once a day
+  sugar-client restore --list                 what the school server keeps of it
+  sugar-client restore                        make the newest of that the Journal; Sugar has to be closed
   sugar-client statistics --show              what this laptop would report of its use
 
-exit status: 0 done, 1 failed, 2 wrong usage
+exit status: 0 done or nothing to do, 1 failed, 2 wrong usage
 """
 
 

@@ -38,7 +38,7 @@ def _keep_host_keys(made: Path) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _host_keys() -> Iterator[None]:
     yield
-    shutil.rmtree(_HOST_KEYS.parent)
+    shutil.rmtree(_HOST_KEYS.parent, ignore_errors=True)
 
 
 class Laptop:
