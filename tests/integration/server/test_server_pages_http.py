@@ -6,8 +6,6 @@ import http.client
 import re
 import sqlite3
 import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -17,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .laptop import made_up_key, register
+from .outside import statuses
 
 ROOMS = Path(__file__).with_name("rooms.py")
 FORM = "application/x-www-form-urlencoded"
@@ -330,36 +329,10 @@ def test_nothing_that_is_asked_is_an_error_of_the_server(debian_server, method, 
     connection.close()
 
 
-OUTSIDE = """
-    import subprocess, sys, http.client, time
-    run = lambda *argv: subprocess.run(argv, check=True)
-    run("ip", "link", "set", "lo", "up")
-    run("ip", "address", "add", "203.0.113.9/32", "dev", "lo")
-    daemon = subprocess.Popen(sys.argv[2:])
-    try:
-        for source in ("127.0.0.1", "203.0.113.9"):
-            for method, path in (("GET", "/"), ("GET", "/laptops"), ("GET", "/login"), ("POST", "/login")):
-                for _ in range(100):
-                    try:
-                        asked = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), source_address=(source, 0))
-                        asked.request(method, path)
-                        break
-                    except OSError:
-                        time.sleep(0.1)
-                print(asked.getresponse().status)
-    finally:
-        daemon.kill()
-"""
-
-
 @pytest.mark.parametrize(
     ("login_from", "outside"), [("nearby", [200, 403, 403, 403]), ("anywhere", [200, 200, 200, 403])]
 )
 def test_from_a_public_address(debian_server, login_from, outside):
-    """In a network of its own, whose loopback has a public address, too."""
     debian_server.configure(f"[pages]\nlogin_from = {login_from}\n", "conf.d/50-pages.conf")
-    serve = debian_server.argv("serve", "--root", str(debian_server.root), "--listen", "127.0.0.1:8080")
-    argv = ["unshare", "--net", sys.executable, "-c", textwrap.dedent(OUTSIDE), "8080", *serve]
-    environment = {**debian_server.environment(), "PYTHONUNBUFFERED": "1"}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
-    assert [int(line) for line in done.stdout.split()] == [200, 200, 200, 403, *outside], done.stderr
+    requests = [("GET", "/"), ("GET", "/laptops"), ("GET", "/login"), ("POST", "/login")]
+    assert statuses(debian_server, *requests) == ([200, 200, 200, 403], outside)
