@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sugar_client.backup.guards import State, nothing_to_do, told_to_wait
-from sugar_client.backup.profile import Profile
+from sugar_client.profile import Profile
 
 NOON = 1_800_000_000.0
 

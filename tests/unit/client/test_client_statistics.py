@@ -8,6 +8,7 @@ import json
 import pytest
 from sugar_client.cli import main
 from sugar_client.command import Failed
+from sugar_client.profile import Profile
 from sugar_client.statistics import commands, laptop, measure, settings
 from sugar_client.statistics.journal import entries
 from sugar_client.statistics.queue import Queue
@@ -199,19 +200,19 @@ def test_a_file_that_may_mean_no_stops_everything(profile, at, capsys, text):
 def test_the_name_is_the_hash_of_what_sugar_registers(profile):
     public = profile / "owner.key.pub"
     public.write_text("ssh-ed25519 AAAAC3 x\nssh-dss AAAAB3NzaC1kc3M= \n")
-    assert laptop.names(profile)[0] == hashlib.sha1(b"AAAAB3NzaC1kc3M=").hexdigest()
+    assert laptop.names(Profile(profile))[0] == hashlib.sha1(b"AAAAB3NzaC1kc3M=").hexdigest()
     public.write_text("ssh-rsa AAAAB3NzaC1yc2E= ana@xo 1\n")
-    assert laptop.names(profile) == [hashlib.sha1(b"AAAAB3NzaC1yc2E= ana@xo 1").hexdigest()]
+    assert laptop.names(Profile(profile)) == [hashlib.sha1(b"AAAAB3NzaC1yc2E= ana@xo 1").hexdigest()]
     public.unlink()
-    assert laptop.names(profile) == []
+    assert laptop.names(Profile(profile)) == []
 
 
 def test_where_the_server_is(profile, monkeypatch):
     monkeypatch.setenv("PATH", "")  # no gsettings
-    assert laptop.server(profile) == "http://schoolserver"
-    laptop.own(profile).mkdir()
-    (laptop.own(profile) / "registration.json").write_text('{"server": "lima.example.pe:8080"}')
-    assert laptop.server(profile) == "http://lima.example.pe:8080"
+    assert laptop.server(Profile(profile)) == "http://schoolserver"
+    Profile(profile).own.mkdir()
+    (Profile(profile).own / "registration.json").write_text('{"server": "lima.example.pe:8080"}')
+    assert laptop.server(Profile(profile)) == "http://lima.example.pe:8080"
 
 
 def test_versions(tmp_path):

@@ -11,9 +11,9 @@ from typing import Any, Callable
 
 from sugar_client.backup import restore, run, ssh
 from sugar_client.backup.datastore import count_entries
-from sugar_client.backup.profile import Profile, preset_server
 from sugar_client.backup.registration import register
 from sugar_client.command import Failed
+from sugar_client.profile import Profile, preset_server
 
 
 def add(commands: Any) -> None:

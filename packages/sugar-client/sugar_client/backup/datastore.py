@@ -9,7 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from sugar_client.backup.profile import profile_of
+from sugar_client.profile import profile_of
 
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux."""

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sugar_client.backup.files import read_object, write_object
-from sugar_client.backup.profile import Profile
+from sugar_client.files import read_object, write_object
+from sugar_client.profile import Profile
 
 POWER = Path("/sys/class/power_supply")
 _LEAST_CHARGE_PERCENT = 30

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sugar_client.backup import own_key, signing
-from sugar_client.backup.files import read_object, write_object
-from sugar_client.backup.profile import Profile
 from sugar_client.backup.server import Server
 from sugar_client.command import Failed
+from sugar_client.files import read_object, write_object
+from sugar_client.profile import Profile
 
 
 @dataclass(frozen=True)

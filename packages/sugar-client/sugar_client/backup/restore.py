@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sugar_client.backup import bundle, datastore
-from sugar_client.backup.profile import Profile
 from sugar_client.backup.registration import Registration
 from sugar_client.backup.run import port, snapshots
 from sugar_client.backup.server import Server
 from sugar_client.backup.ssh import Connection
 from sugar_client.command import Failed
+from sugar_client.profile import Profile
 
 _UID = re.compile(r"[0-9A-Za-z-]{36}")
 _SNAPSHOT = re.compile(r"datastore-[0-9_:-]{16}")

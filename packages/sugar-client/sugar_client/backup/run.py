@@ -16,11 +16,11 @@ from typing import Any
 from sugar_client.backup import guards
 from sugar_client.backup.datastore import count_entries
 from sugar_client.backup.guards import State
-from sugar_client.backup.profile import Profile, sugars_server
 from sugar_client.backup.registration import Registration, register
 from sugar_client.backup.server import Server, Unreachable
 from sugar_client.backup.ssh import Connection
 from sugar_client.command import Failed
+from sugar_client.profile import Profile, sugars_server
 
 
 class NothingToDo(Exception):

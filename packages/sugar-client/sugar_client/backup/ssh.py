@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_client.backup import own_key
-from sugar_client.backup.files import write
-from sugar_client.backup.profile import Profile
 from sugar_client.backup.registration import Registration
 from sugar_client.backup.server import Server
 from sugar_client.command import Failed
+from sugar_client.files import write
+from sugar_client.profile import Profile
 
 _HOST = "school"
 _SECONDS_OF_SILENCE = 160

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_client.command import Failed
+from sugar_client.profile import Profile
 from sugar_client.statistics import journal, laptop, measure, settings, upload
 from sugar_client.statistics.queue import Queue
 from sugar_client.statistics.sample import EARLIEST, Sample, is_kept, last_midnight
@@ -30,16 +31,17 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Collects how long which activities were used on the days that are over, and uploads it to the school server."""
-    profile, now = laptop.profile(), time.time()
-    own = laptop.own(profile)
-    path = own / _QUEUE
+    profile, now = Profile.here(), time.time()
+    path = profile.own / _QUEUE
     try:
-        if not settings.enabled((settings.MACHINE, own / settings.NAME)):
+        if not settings.enabled((settings.MACHINE, profile.own / settings.NAME)):
             if not arguments.show:
                 _stop(path, now)
             return _tell(arguments, 0, (), "Statistics are switched off on this laptop.")
-        if not (profile / "datastore").is_dir():
-            raise Failed(f"{profile} has no Journal. Start Sugar once, or run this as the user who uses Sugar.")
+        if not profile.datastore.is_dir():
+            raise Failed(
+                f"{profile.folder} has no Journal. Start Sugar once, or run this as the user who uses Sugar."
+            )
         if now < EARLIEST:
             return _tell(arguments, 0, (), "The clock is wrong; nothing is collected until it has been set.")
         queue = collect(Queue.read(path, now), profile, now)
@@ -51,17 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise Failed(f"{error.filename or path}: {error.strerror}. Is the disk full?") from None
 
 
-def collect(queue: Queue, profile: Path, now: float) -> Queue:
+def collect(queue: Queue, profile: Profile, now: float) -> Queue:
     """The queue with the days that are over and were not in it yet."""
     midnight = last_midnight(now)
     if queue.collected_until == midnight:
         return queue
-    samples = measure.usage(journal.entries(profile / "datastore"), queue.collected_until or 0, midnight)
-    samples += measure.machine(profile, midnight)
+    samples = measure.usage(journal.entries(profile.datastore), queue.collected_until or 0, midnight)
+    samples += measure.machine(profile.folder, midnight)
     return queue.plus((sample for sample in samples if is_kept(sample.at, now)), midnight)
 
 
-def _upload(arguments: argparse.Namespace, queue: Queue, path: Path, profile: Path, now: float) -> int:
+def _upload(arguments: argparse.Namespace, queue: Queue, path: Path, profile: Profile, now: float) -> int:
     sent = 0
     try:
         url = (arguments.url or laptop.server(profile)).rstrip("/")

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sugar_client.files import write
 from sugar_client.statistics.sample import Sample, from_object, is_kept
 
 _MOST_BYTES = 32 * 1024 * 1024
@@ -51,16 +50,7 @@ class Queue:
         lines: list[dict[str, Any]] = [{"collected_until": self.collected_until}]
         lines += [{"name": sample.name, "at": sample.at, "fields": sample.fields} for sample in self.samples]
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(new).replace(path)
-        except OSError:
-            Path(new).unlink(missing_ok=True)
-            raise
+        write(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _value(line: str) -> Any:

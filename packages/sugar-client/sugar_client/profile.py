@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sugar_client.backup.files import write
 from sugar_client.command import Failed
+from sugar_client.files import write
 
 DEFAULT_SERVER = "schoolserver"
 _SERIAL = re.compile(r"[A-Za-z0-9_]{1,20}")
