@@ -9,7 +9,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from sugaroid.errors import CannotConnect, InvalidInput, reason
 
-SERVICES = ("registration", "presence", "http", "dns", "dhcp", "ntp", "gateway")
+SERVICES = ("registration", "presence", "http", "dns", "dhcp", "ntp", "gateway", "updates", "statistics")
 
 
 @dataclass(frozen=True)
