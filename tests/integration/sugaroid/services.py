@@ -40,15 +40,22 @@ class Services:
         path = self.folder / "root" / "etc" / "sugar-server" / "sugar-server.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
         # A machine of tests has much to do, and its disk may be nearly full.
-        limits = "" if "most_" in backup else "most_load = 1000\nmost_used_percent = 100\n"
+        usual = {"most_load": 1000, "most_used_percent": 100, "reserve_mib": 1}
+        limits = "".join(f"{name} = {value}\n" for name, value in usual.items() if name not in backup)
         path.write_text(
             f"[server]\nfqdn = {FQDN}\n{server}\n[library]\nfolder = {self.library}\n{library}\n[statistics]\n"
-            f"{statistics}\n[backup]\nfolder = {self.backups}\nreserve_mib = 1\n{limits}{backup}\n"
+            f"{statistics}\n[backup]\nfolder = {self.backups}\n{limits}{backup}\n"
         )
 
-    def argv(self, *words: str) -> list[str]:
-        """One of sugar-server's commands."""
-        return [PYTHON, "-B", "-m", "sugar_server", *words, "--state", str(self.state)]
+    def argv(self, *words: str, fault: str = "") -> list[str]:
+        """One of sugar-server's commands; a fault is Python that spoils a part of it first."""
+        run = f"import sys\n{fault}\nfrom sugar_server.cli import main\nsys.exit(main())"
+        return [PYTHON, "-B", "-c", run, *words, "--state", str(self.state)]
+
+    def sugar_server(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs one of the commands beside the daemon."""
+        argv = self.argv(*words)
+        return subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False, timeout=30)
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
@@ -58,10 +65,10 @@ class Services:
         root = ["--root", str(self.folder / "root")]
         self._start(self.argv("serve", *root, "--listen", f"127.0.0.1:{self.port}"), self._answers)
 
-    def start_backups(self) -> None:
-        """The backup service."""
+    def start_backups(self, fault: str = "") -> None:
+        """The backup service, well or spoilt."""
         words = ("serve-backups", "--root", str(self.folder / "root"), "--listen", f"127.0.0.1:{self.backup_port}")
-        self._start(self.argv(*words), lambda: "Taking backups" in self.log.read_text())
+        self._start(self.argv(*words, fault=fault), lambda: "Taking backups" in self.log.read_text())
 
     def _start(self, argv: list[str], up: Callable[[], bool]) -> None:
         with self.log.open("ab") as log:
@@ -94,7 +101,7 @@ class Services:
     def check(self, *expect: str, port: int | None = None, server: str = FQDN) -> Report:
         """What the checks of sugaroid find."""
         web = port or self.port
-        ports = Ports(registration=web, http=web)
+        ports = Ports(registration=web, http=web, backup=self.backup_port)
         return asyncio.run(check(Options(server, "127.0.0.1", expect=expect, ports=ports)))
 
 

@@ -17,6 +17,7 @@ async def check_absence(report: Report, options: Options, address: str, service:
         "presence": (options.ports.presence, options.ports.presence_plain),
         "http": (options.ports.http,),
         "updates": (options.ports.http,),
+        "backup": (options.ports.backup,),
         "statistics": (options.ports.registration,),
     }
     if service in ports:

@@ -8,6 +8,7 @@ import asyncio
 from sugaroid.background import in_background
 from sugaroid.checks import network
 from sugaroid.checks.absence import check_absence
+from sugaroid.checks.backup import check_backup
 from sugaroid.checks.options import SERVICES, Options, resolve
 from sugaroid.checks.presence import check_presence
 from sugaroid.checks.registration import check_registration
@@ -59,6 +60,8 @@ async def _people(report: Report, options: Options, address: str) -> None:
         await check_presence(report, options, address, laptops)
     if "statistics" in options.expect:
         await check_statistics(report, options, address)
+    if "backup" in options.expect:
+        await check_backup(report, options, address)
 
 
 async def _lan(report: Report, options: Options, address: str) -> None:
