@@ -26,6 +26,8 @@ from sugaroid.snapshots import Snapshot, read_list
 COMPLETION = "/var/lib/ds-backup/completion/"
 TRANSFER_SECONDS = 160
 """ds-backup's own patience with a silent server."""
+WAITS_SECONDS = tuple(60 * 2**number for number in range(1, 7))
+"""How long ds-backup waits before it asks again, each time that the server says later."""
 _MARKER_SECONDS = 10
 _HTTP_SECONDS = 20.0
 _GREETING = ("-F", "/dev/null", "-o", "PasswordAuthentication=no", "-o", "StrictHostKeyChecking=no")
@@ -71,6 +73,18 @@ class Backup:
             lambda: web.fetch(place.address, place.http_port, place.server, path), _HTTP_SECONDS
         )
         return page.status
+
+    async def begin(self, waits_seconds: Sequence[float] = WAITS_SECONDS) -> None:
+        """Returns when the laptop may begin; NotServed if it may not, or not even after these waits."""
+        for wait in (*waits_seconds, None):
+            status = await self.available()
+            if status == 200:
+                return
+            if status != 503:
+                raise NotServed(f"status {status}: the laptop may not bring its backup")
+            if wait is not None:
+                await asyncio.sleep(wait)
+        raise NotServed("status 503: later, and that every time")
 
     async def bring(self, folder: Path, name: str = "datastore-current") -> None:
         """Makes one of the home's folders the same as one here."""

@@ -6,7 +6,9 @@ from __future__ import annotations
 import configparser
 import io
 import re
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,8 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 _INFO = {"activity/activity.info": "Activity", "library/library.info": "Library"}
 """What tells what a bundle is, below its only folder: the file, and its section."""
 _LARGEST_INFO = 1 << 16
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, EOFError, OSError)
+"""What zipfile raises on broken, encrypted and unknown ones."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def look_into(address: str, port: int, host: str, path: str) -> Bundle:
     try:
         with zipfile.ZipFile(io.BufferedReader(remote, 1 << 16)) as archive:
             return _described(archive, remote.length, path)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise NotServed(f"{path} is no ZIP file: {error}") from None
+    except _UNREADABLE as error:
+        raise NotServed(f"{path} is no ZIP file that can be read: {error}") from None
 
 
 def _described(archive: zipfile.ZipFile, length: int, path: str) -> Bundle:

@@ -39,7 +39,7 @@ def differences(wanted: Path, given: Path) -> list[str]:
     found = [f"{path} is missing" for path in ours - theirs] + [f"{path} is too much" for path in theirs - ours]
     for path in ours & theirs:
         one, other = wanted / path, given / path
-        if one.is_dir() != other.is_dir():
+        if (one.is_dir(), one.is_symlink()) != (other.is_dir(), other.is_symlink()):
             found.append(f"{path} is of another kind")
         elif one.is_file() and not _same(one, other):
             found.append(f"{path} has other content")

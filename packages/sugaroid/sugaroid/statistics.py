@@ -63,11 +63,11 @@ def read_info(answer: Mapping[str, Any]) -> Info:
     enable, step, archives, status = (answer.get(name) for name in ("enable", "step", "rras", "status"))
     if not isinstance(enable, bool):
         raise NotServed("stats-info: enable is not true or false")
-    if not _is_whole(step) or step < 1:
+    if type(step) is not int or step < 1:
         raise NotServed("stats-info: step is no number of seconds")
     if not isinstance(archives, list) or not all(isinstance(each, str) for each in archives):
         raise NotServed("stats-info: rras is no list of texts")
-    if not isinstance(status, dict) or not all(_is_whole(at) for at in status.values()):
+    if not isinstance(status, dict) or not all(type(at) is int for at in status.values()):
         raise NotServed("stats-info: status has other values than timestamps")
     return Info(enable, step, tuple(archives), status)
 
@@ -76,7 +76,3 @@ def wanted(info: Info, database: str, samples: Sequence[Sample]) -> list[Sample]
     """What a laptop uploads of its samples: what is not older than the server's next wish."""
     since = info.status.get(database, 0)
     return [sample for sample in samples if sample[0] >= since] if info.enable else []
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int

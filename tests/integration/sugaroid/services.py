@@ -98,11 +98,19 @@ class Services:
             process.wait(20)
         self.running.clear()
 
-    def check(self, *expect: str, port: int | None = None, server: str = FQDN) -> Report:
+    def sugaroid(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs the program, in Debian's Python."""
+        ports = {"http": self.port, "registration": self.port, "backup": self.backup_port}
+        given = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
+        argv = [PYTHON, "-B", "-m", "sugaroid", *words, "--server", FQDN, "--address", "127.0.0.1", *given]
+        environment = {"PYTHONPATH": str(SOURCE.parent / "sugaroid"), "PATH": os.environ["PATH"]}
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    def check(self, *expect: str, expect_no: tuple[str, ...] = (), port: int | None = None) -> Report:
         """What the checks of sugaroid find."""
         web = port or self.port
         ports = Ports(registration=web, http=web, backup=self.backup_port)
-        return asyncio.run(check(Options(server, "127.0.0.1", expect=expect, ports=ports)))
+        return asyncio.run(check(Options(FQDN, "127.0.0.1", expect=expect, expect_no=expect_no, ports=ports)))
 
 
 def failed(report: Report) -> dict[str, str]:

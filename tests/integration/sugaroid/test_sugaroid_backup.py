@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundles import activity
+
 from .services import Services, failed, seen
 
 
@@ -112,3 +114,23 @@ def test_a_service_that_errs(services: Services, host_keys: Path, fault: str) ->
     spoil, name, why = FAULTS[fault]
     _start(services, host_keys, spoil)
     assert why in failed(services.check("backup")).get(f"backup: {name}", ""), services.log.read_text()
+
+
+def test_the_program_of_debians_python_tells_people_what_stays(school: Services) -> None:
+    activity(school.library / "paint.xo")
+    done = school.sugaroid("check", "--expect", "updates,statistics,backup")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "17 of 17 checks are as expected." in lines
+    assert sum(line.startswith("still registered: ") for line in lines) == 3
+    assert sum(line.startswith("still there: snapshots of ") for line in lines) == 2
+    assert sum(line.startswith("still there: one second of ") for line in lines) == 1
+
+
+def test_services_that_must_not_be_there(school: Services) -> None:
+    names = ("updates", "statistics", "backup")
+    report = school.check(expect_no=names)
+    assert {each.service for each in report.checks} == set(names)
+    assert [each.seen for each in report.checks] == ["the port is open"] * 3
+    school.stop()
+    assert school.check(expect_no=names).ok

@@ -89,7 +89,9 @@ BUNDLES = {
     "missing": ({"bundle": None}, "org.example.Paint: status 404 for HEAD /activities/p.xo"),
     "no length": ({"length": False}, "HEAD /activities/p.xo has no Content-Length"),
     "no ranges": ({"ranges": False}, "status 200 and not 206"),
-    "not a ZIP": ({"bundle": b"no" * 999}, "is no ZIP file"),
+    "not a ZIP": ({"bundle": b"no" * 999}, "is no ZIP file that can be read"),
+    "encrypted": ({"spoil": (b"PK\x01\x02", 8, 1)}, "is no ZIP file that can be read"),
+    "broken": ({"spoil": (b"PK\x01\x02", 16, 255)}, "is no ZIP file that can be read"),
     "other version": ({"version": "3"}, "p.xo is version 3 and not 2"),
     "other activity": ({"bundle_id": "org.example.Maps"}, "p.xo is org.example.Maps and not org.example.Paint"),
     "two folders": ({"files": {"a/x": b"", "b/x": b""}}, "has 2 folders at its top"),
@@ -104,6 +106,11 @@ def test_a_bundle_that_laptops_cannot_install(services: Services, tmp_path: Path
         made = archive(tmp_path / "p.xo", change["files"])
     else:
         made = activity(tmp_path / "p.xo", change.get("bundle_id", "org.example.Paint"), change.get("version", "2"))
+    if "spoil" in change:  # a byte of the central directory's first entry: the flags, or the checksum
+        record, offset, bits = change["spoil"]
+        spoilt = bytearray(made.read_bytes())
+        spoilt[spoilt.index(record) + offset] ^= bits
+        made.write_bytes(spoilt)
     ways = {name: change[name] for name in ("bundle", "length", "ranges") if name in change}
     with answering(_serving(**{"bundle": made.read_bytes(), **ways})) as port:
         report = services.check("updates", port=port)

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sugaroid.backup import Backup, Place
+from sugaroid.backup import WAITS_SECONDS, Backup, Place
 from sugaroid.checks.options import Options
 from sugaroid.errors import InvalidInput, NotServed
+from sugaroid.probes.web import Page
 from sugaroid.profile import Profile
 
 RECORDER = """#!{python}
@@ -119,3 +120,37 @@ def test_who_waits_too_long_leaves_nothing_running(programs: Path, tmp_path: Pat
         asyncio.run(asyncio.wait_for(_backup(tmp_path).complete(), 1.0))
     child = Path("/proc") / (tmp_path / "child").read_text().strip()
     assert not child.exists() or "\nState:\tZ" in (child / "status").read_text()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "asked", "why"),
+    [
+        ([200], 1, None),
+        ([503, 503, 200], 3, None),
+        ([503] * 9, 3, "later, and that every time"),
+        ([403], 1, "status 403"),
+        ([503, 404], 2, "status 404"),
+    ],
+)
+def test_ds_backup_waits_only_when_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statuses: list[int], asked: int, why: str | None
+) -> None:
+    left = list(statuses)
+    seen = []
+
+    def fetch(*where: object) -> Page:
+        seen.append(where)
+        return Page(left.pop(0), "text/plain", b"")
+
+    monkeypatch.setattr("sugaroid.backup.web.fetch", fetch)
+    begin = _backup(tmp_path).begin((0.0, 0.0))
+    if why is None:
+        asyncio.run(begin)
+    else:
+        with pytest.raises(NotServed, match=why):
+            asyncio.run(begin)
+    assert seen == [("10.0.0.1", 80, "school.lima", "/backup/1/available/SHC00700123")] * asked
+
+
+def test_its_patience_is_two_hours() -> None:
+    assert [seconds // 60 for seconds in WAITS_SECONDS] == [2, 4, 8, 16, 32, 64]
