@@ -35,9 +35,7 @@ _OF_OLD = {
     "KexAlgorithms": "diffie-hellman-group14-sha1",
     "Ciphers": "aes128-cbc",
     "MACs": "hmac-sha1",
-    # The older name of PubkeyAcceptedAlgorithms, which every release understands.
     "HostKeyAlgorithms": "ssh-rsa",
-    "PubkeyAcceptedKeyTypes": "ssh-dss,ssh-rsa",
 }
 _NOISE = re.compile(r"rsync error: |rsync: (\[\w+\] )?connection unexpectedly closed")
 
@@ -130,7 +128,8 @@ class Backup:
             "BatchMode": "yes",
             "ConnectTimeout": "10",
             "LogLevel": "ERROR",
-            **(_OF_OLD if self.xo else _accepting(self.profile)),
+            **_accepting(self.profile),
+            **(_OF_OLD if self.xo else {}),
         }
         listed = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         own = ("-p", str(self.place.port), "-i", str(self._key()), "-l", self.serial)
@@ -180,10 +179,10 @@ async def ssh_knows(kind: str) -> bool:
 
 
 def _accepting(profile: Profile) -> Mapping[str, str]:
-    """Old keys are not offered by today's ssh unless it is told to."""
-    if profile.keys.public_text.startswith("ssh-ed25519 "):
-        return {}
-    return {"PubkeyAcceptedKeyTypes": "+ssh-dss,ssh-rsa", "HostKeyAlgorithms": "+ssh-rsa"}
+    """Old keys are not offered by today's ssh unless it is told to, and it may be told only types that it knows."""
+    kind = profile.keys.public_text.partition(" ")[0]
+    # The older name of PubkeyAcceptedAlgorithms, which every release understands.
+    return {} if kind == "ssh-ed25519" else {"PubkeyAcceptedKeyTypes": f"+{kind}", "HostKeyAlgorithms": "+ssh-rsa"}
 
 
 def _explained(program: str, status: int, complaint: str) -> str:

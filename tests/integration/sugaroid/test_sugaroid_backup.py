@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sugaroid.checks.report import Report
 
 from tests.bundles import activity
 
@@ -45,10 +46,10 @@ def test_a_well_school(school: Services) -> None:
     tried = {each.check: each.tried for each in report.checks}
     assert "a key of dsa" in tried["an XO's Journal is brought"]
     assert len(report.identities) == 2
+    _nothing_stays_but_what_is_told(school, report)
 
 
-def test_nothing_stays_but_what_the_report_says(school: Services) -> None:
-    report = school.check("backup")
+def _nothing_stays_but_what_is_told(school: Services, report: Report) -> None:
     homes = sorted((school.backups / "homes").iterdir())
     assert sorted(text.split("homes/")[1].split()[0] for text in report.left) == [home.name for home in homes]
     for home in homes:
@@ -57,6 +58,17 @@ def test_nothing_stays_but_what_the_report_says(school: Services) -> None:
         assert [path for path in home.glob("datastore-2*") if path.is_dir()]
     for identity in report.identities:
         assert school.sugar_server("forget", identity.fingerprint).returncode == 0
+
+
+def test_where_ssh_knows_no_dsa_an_xo_has_an_rsa_key(school: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def knows(_: str) -> bool:
+        return False
+
+    monkeypatch.setattr("sugaroid.checks.backup.ssh_knows", knows)
+    report = school.check("backup")
+    assert failed(report) == {}
+    (tried,) = [each.tried for each in report.checks if each.check == "an XO's Journal is brought"]
+    assert "a key of rsa" in tried
 
 
 def test_backups_are_off(services: Services) -> None:

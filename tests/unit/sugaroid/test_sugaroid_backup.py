@@ -88,6 +88,7 @@ def test_an_xo_says_what_openssh_5_knows(programs: Path, tmp_path: Path) -> None
     asyncio.run(_backup(tmp_path, "dsa", xo=True).snapshots())
     (call,) = _calls(log)
     assert {"Ciphers=aes128-cbc", "MACs=hmac-sha1", "HostKeyAlgorithms=ssh-rsa"} <= set(call)
+    assert "PubkeyAcceptedKeyTypes=+ssh-dss" in call
     assert call[-2:] == ["10.0.0.1", "snapshots"]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A laptop of one check's own, registered: the server serves statistics and backups to none that it does not know."""
+"""A laptop of one check's own, registered: the server serves statistics and backups to none that it does not know.
+
+It is new each time, whatever the seed: what the server has of a laptop would change what is to be expected.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Laptop:
 
 async def enrolled(report: Report, options: Options, address: str, service: str, kind: str) -> Laptop | None:
     """The laptop, with a key of a kind; None if the server does not take it, which the report then tells."""
-    profile = Profile.make(None if options.seed is None else f"{options.seed}-{service}-{kind}", kind=kind)
+    profile = Profile.make(kind=kind)
     hardware = profile.attempt()
 
     async def registers() -> str:
