@@ -169,6 +169,7 @@ def _shown(report: Report) -> str:
     lines.append(f"{good} of {len(report.checks)} checks are as expected.")
     for known in report.identities:
         lines.append(f"still registered: {known.serial} {known.fingerprint} {known.jid}")
+    lines += [f"still there: {_printable(text)}" for text in report.left]
     return "\n".join(lines)
 
 

@@ -28,6 +28,10 @@ class MalformedReply(SugaroidError):
     """Sugar's shell would die of an unhandled exception: the reply lacks what it reads."""
 
 
+class NotServed(SugaroidError):
+    """A service of the school server's refused, or answered what a laptop cannot use."""
+
+
 class PresenceError(SugaroidError):
     """The XMPP session failed or the server answered with an error."""
 

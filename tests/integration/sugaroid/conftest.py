@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "packages/sugaroid"))
 
 from . import prosody as prosodies
 from . import school as schools
+from .services import Services
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,11 @@ def school() -> Iterator[schools.School]:
 def prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[prosodies.Prosody]:
     with prosodies.running(tmp_path_factory.mktemp("prosody")) as server:
         yield server
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    """The daemon and the backup service; not started yet."""
+    made = Services(tmp_path)
+    yield made
+    made.stop()

@@ -16,6 +16,9 @@ async def check_absence(report: Report, options: Options, address: str, service:
         "registration": (options.ports.registration,),
         "presence": (options.ports.presence, options.ports.presence_plain),
         "http": (options.ports.http,),
+        "updates": (options.ports.http,),
+        "backup": (options.ports.backup,),
+        "statistics": (options.ports.registration,),
     }
     if service in ports:
         for port in ports[service]:

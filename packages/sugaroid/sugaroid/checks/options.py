@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from sugaroid.errors import CannotConnect, InvalidInput, reason
 
-SERVICES = ("registration", "presence", "http", "dns", "dhcp", "ntp", "gateway")
+SERVICES = ("registration", "presence", "http", "dns", "dhcp", "ntp", "gateway", "updates", "statistics", "backup")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Ports:
     presence_plain: int = 5222
     dns: int = 53
     ntp: int = 123
+    backup: int = 2222
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Options:
             raise InvalidInput("--count is a number of laptops from 2 to 100")
         if self.outside is not None:
             self.outside_address()
+        for program, package in (("ssh", "openssh-client"), ("rsync", "rsync")):
+            if "backup" in self.expect and shutil.which(program) is None:
+                raise InvalidInput(f"backup is checked with {program}, which is not here; install {package}")
         if "dhcp" in (*self.expect, *self.expect_no):
             self._validate_dhcp()
 

@@ -25,9 +25,9 @@ async def check_registration(report: Report, options: Options, address: str, lap
                 laptop, options.server, hardware, address=address, port=options.ports.registration
             )
         except MalformedReply:
-            _note(report, options, laptop, hardware)
+            note(report, options, laptop, hardware)
             raise
-        _note(report, options, laptop, hardware)
+        note(report, options, laptop, hardware)
         return answer
 
     async def all_accepted() -> str:
@@ -70,7 +70,7 @@ def judge(answer: Registered, server: str) -> None:
         raise Unexpected(f"backupurl {answer.backupurl} has a scheme, which laptops take for the host")
 
 
-def _note(report: Report, options: Options, laptop: Profile, hardware: Hardware) -> None:
+def note(report: Report, options: Options, laptop: Profile, hardware: Hardware) -> None:
     """Remember what the caller has to forget; the last serial of a key is the one that counts."""
     jid = f"{laptop.account}@{options.server}"
     report.identities[:] = [known for known in report.identities if known.jid != jid]

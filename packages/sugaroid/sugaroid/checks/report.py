@@ -43,6 +43,8 @@ class Report:
 
     checks: list[Check] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """What else stays on the server, and how it goes."""
 
     @property
     def ok(self) -> bool:
@@ -54,6 +56,7 @@ class Report:
         return {
             "checks": [asdict(one) for one in self.checks],
             "identities": [asdict(one) for one in self.identities],
+            "left": list(self.left),
         }
 
     async def step(

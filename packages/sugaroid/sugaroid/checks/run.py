@@ -8,10 +8,13 @@ import asyncio
 from sugaroid.background import in_background
 from sugaroid.checks import network
 from sugaroid.checks.absence import check_absence
+from sugaroid.checks.backup import check_backup
 from sugaroid.checks.options import SERVICES, Options, resolve
 from sugaroid.checks.presence import check_presence
 from sugaroid.checks.registration import check_registration
 from sugaroid.checks.report import Report
+from sugaroid.checks.statistics import check_statistics
+from sugaroid.checks.updates import check_updates
 from sugaroid.errors import SugaroidError
 from sugaroid.probes.dhcp import Lease
 from sugaroid.profile import Profile
@@ -55,6 +58,10 @@ async def _people(report: Report, options: Options, address: str) -> None:
         await check_registration(report, options, address, laptops)
     if "presence" in options.expect:
         await check_presence(report, options, address, laptops)
+    if "statistics" in options.expect:
+        await check_statistics(report, options, address)
+    if "backup" in options.expect:
+        await check_backup(report, options, address)
 
 
 async def _lan(report: Report, options: Options, address: str) -> None:
@@ -74,3 +81,5 @@ async def _web(report: Report, options: Options, address: str) -> None:
         await network.check_http(report, options, address)
     if "ntp" in options.expect:
         await network.check_ntp(report, options, address)
+    if "updates" in options.expect:
+        await check_updates(report, options, address)
