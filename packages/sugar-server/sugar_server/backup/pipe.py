@@ -54,6 +54,7 @@ async def run(argv: list[str], folder: Path, streams: Streams, check: Callable[[
         with contextlib.suppress(asyncio.CancelledError, OSError):
             await outgoing
         await _end(process)
+        await _close(process.stdin)
 
 
 async def _feed(streams: Streams, stdin: asyncio.StreamWriter) -> None:
@@ -64,6 +65,13 @@ async def _feed(streams: Streams, stdin: asyncio.StreamWriter) -> None:
     # rsync ends by itself when its input does, and keeps what it has of the file that it is at.
     with contextlib.suppress(OSError):
         stdin.close()
+
+
+async def _close(stdin: asyncio.StreamWriter) -> None:
+    """Ends the input, and hears of its fate, which before Python 3.12 is logged as an error of ours otherwise."""
+    with contextlib.suppress(OSError, asyncio.TimeoutError):
+        stdin.close()
+        await asyncio.wait_for(stdin.wait_closed(), _SECONDS_TO_END)
 
 
 async def _give(source: asyncio.StreamReader, write: Callable[[bytes], None], streams: Streams) -> None:
