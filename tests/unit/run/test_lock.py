@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from sugar_deploy.run.lock import deployment_lock, read_lock
 
 HOLD = """
 import sys
-import threading
 import time
 from pathlib import Path
 from sugar_deploy.run.lock import deployment_lock
@@ -98,11 +97,9 @@ def test_of_many_that_find_a_dead_runs_lock_one_gets_it(tmp_path: Path) -> None:
                 time.sleep(0)
                 inside -= 1
 
-    threads = [threading.Thread(target=contend) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(contend) for _ in range(4)]:
+            done.result()
     assert most == 1
 
 
