@@ -49,12 +49,12 @@ def test_kept_as_scrypt_for_its_owner_only(tmp_path):
     again = tmp_path / "again"
     again.mkdir()
     password.write(again, "correct horse")
-    assert password.stored(again) != password.stored(tmp_path)
+    assert password.kept(again) != password.kept(tmp_path)
 
 
 def test_matching(tmp_path):
     password.write(tmp_path, "contrase\u00f1a-larga")
-    kept = password.stored(tmp_path)
+    kept = password.kept(tmp_path)
     assert password.matches("contrase\u00f1a-larga", kept)
     assert password.matches(" contrasen\u0303a-larga\n", kept)  # composed otherwise, copied with blanks
     for wrong in ("", "contraseña-larga2", "Contraseña-larga", "x" * 10**6, "\ud800", "\0"):
@@ -79,16 +79,16 @@ def test_a_damaged_file_lets_nobody_in(kept):
 
 def test_unsuitable_passwords_change_nothing(tmp_path):
     password.write(tmp_path, "the first one")
-    before = password.stored(tmp_path)
+    before = password.kept(tmp_path)
     for text in ("", "short", " " * 50, "x" * 201):
         with pytest.raises(password.Unsuitable):
             password.write(tmp_path, text)
-    assert password.stored(tmp_path) == before
+    assert password.kept(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_no_password_yet(tmp_path):
-    assert password.stored(tmp_path) is None
+    assert password.kept(tmp_path) is None
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def sessions(tmp_path, clock):
 def begin(sessions, tmp_path):
     """A session's request and the cookie's attributes."""
     response = Response()
-    sessions.begin(response, password.stored(tmp_path))
+    sessions.begin(response, password.kept(tmp_path))
     cookie = response.headers["set-cookie"]
     token, *attributes = cookie.split("; ")
     name, _, value = token.partition("=")

@@ -50,6 +50,7 @@ class Connection:
         """Tells the server that all is there; it makes the snapshot before it answers."""
         marker = scratch / self.registration.serial
         marker.touch()
+        # The server's contract has ds-backup's words: it takes this folder out, and nothing is written there.
         self._rsync(["-T", "/tmp", str(marker), f"{_HOST}:{_MARKER}{self.registration.serial}"], {0})  # noqa: S108
 
     def fetch(self, snapshot: str, target: Path, only: tuple[str, ...] = ()) -> None:

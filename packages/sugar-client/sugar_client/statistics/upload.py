@@ -77,7 +77,7 @@ def _ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     try:
         request = urllib.request.Request(url, data, headers)  # noqa: S310 (looked at above)
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 (the same)
             said = _object(answer.read(_LARGEST))
     except urllib.error.HTTPError as error:
         raise Refused(error.code, _reason(error)) from None

@@ -100,7 +100,7 @@ def _answer(
             urllib.request.HTTPErrorProcessor(),
         ):
             opener.add_handler(handler)
-        request = urllib.request.Request(url, headers={"User-Agent": agent, **headers}, method=method)  # noqa: S310
+        request = urllib.request.Request(url, headers={"User-Agent": agent, **headers}, method=method)  # noqa: S310 (see above)
         answer = opener.open(request, timeout=_SECONDS)
         if answer is None:
             raise Unreachable(f"{url} is not on the web")

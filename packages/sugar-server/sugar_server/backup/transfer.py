@@ -96,7 +96,7 @@ def _without_temp_dir(words: list[str]) -> list[str]:
     """ds-backup names /tmp; the marker is received elsewhere, where nothing else is."""
     words = [word for word in words if word != "--temp-dir=/tmp"]
     for at, word in enumerate(words[:-1]):
-        if word == "--temp-dir" and words[at + 1] == "/tmp":  # noqa: S108
+        if word == "--temp-dir" and words[at + 1] == "/tmp":  # noqa: S108 (left out, not used)
             return words[:at] + words[at + 2 :]
     return words
 

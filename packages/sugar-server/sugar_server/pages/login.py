@@ -75,7 +75,7 @@ class Login:
             response = self._form(view, back, deeds.refused(text.format(count=wait)), 429)
             response.headers["retry-after"] = str(wait)
             return response
-        kept = self._kept()
+        kept = password.kept(self._folder)
         if kept is None:
             text = _("There is no password yet. The administrator makes one with: sudo sugar-server password")
             return self._form(view, back, deeds.refused(text), 403)
@@ -90,13 +90,6 @@ class Login:
         response = RedirectResponse(back if _OWN_PATH.fullmatch(back) else "/laptops", 303)
         self._sessions.begin(response, kept)
         return response
-
-    def _kept(self) -> str | None:
-        try:
-            return password.stored(self._folder)
-        except OSError as error:
-            _log.error("The teacher's password cannot be read: %s", error)
-            return None
 
     def _form(self, view: View, back: str, message: Html | None, status: int = 200) -> Response:
         _ = view.language.gettext

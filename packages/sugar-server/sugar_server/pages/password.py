@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
+_log = logging.getLogger(__name__)
 NAME = "teacher-password"
 _SHORTEST, _LONGEST = 10, 200
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
@@ -65,11 +67,14 @@ def write(folder: Path, password: str) -> None:
         os.close(entry)
 
 
-def stored(folder: Path) -> str | None:
-    """The hash as it is kept, or None where there is no password yet. OSError if it cannot be read."""
+def kept(folder: Path) -> str | None:
+    """The hash as it is kept; None where there is no password yet, or, which is logged, it cannot be read."""
     try:
         return (folder / NAME).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
+        return None
+    except OSError as error:
+        _log.error("The teacher's password cannot be read: %s", error)
         return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ COOKIE = "sugar_session"
 _SECONDS_IDLE = 30 * 60
 _SECONDS_AT_MOST = 12 * 3600
 _MOST = 100
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,7 +61,7 @@ class Sessions:
         session = self._sessions.get(key)
         if session is None:
             return None
-        if self._is_over(session) or session.password != self._kept():
+        if self._is_over(session) or session.password != password.kept(self._folder):
             del self._sessions[key]
             return None
         session.seen = self._clock()
@@ -87,13 +85,6 @@ class Sessions:
     def _is_over(self, session: Session) -> bool:
         now = self._clock()
         return now - session.seen >= _SECONDS_IDLE or now - session.began >= _SECONDS_AT_MOST
-
-    def _kept(self) -> str | None:
-        try:
-            return password.stored(self._folder)
-        except OSError as error:
-            _log.error("The teacher's password cannot be read: %s", error)
-            return None
 
     def _sweep(self) -> None:
         """Forgets what is over, and the longest unused where there are too many."""
