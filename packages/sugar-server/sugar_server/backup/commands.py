@@ -35,6 +35,9 @@ def add(commands: Any) -> None:
     adopt.add_argument(
         "--requested", action="store_true", help="do what was asked for on the teacher's pages (systemd does it)"
     )
+    removing = _add(commands, "remove-backups", "remove all backups of one laptop", _remove)
+    removing.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
+    removing.add_argument("--yes", action="store_true", help="do not ask")
     link = _add(commands, "restore-link", "a link to a child's backups that is good for an hour", _link)
     link.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
 
@@ -112,9 +115,13 @@ def _purge(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         service.clear(homes)
     count = 0
-    for removal in purge.purge(homes, settings, time.time(), arguments.dry_run):
-        count += 1
-        print(f"{removal.home.serial} {removal.home.identity[:16]} {removal.snapshot}: {removal.why}", flush=True)
+    try:
+        for removal in purge.purge(homes, settings, time.time(), arguments.dry_run):
+            count += 1
+            print(f"{removal.home.serial} {removal.home.identity[:16]} {removal.snapshot}: {removal.why}", flush=True)
+    except Busy:
+        print("Another purge is under way.")
+        return 0
     print(f"{count} snapshots {'would be' if arguments.dry_run else 'were'} removed.")
     return 0
 
@@ -173,6 +180,32 @@ def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: 
         raise Failed("The old and the new laptop are the same. Name another one.")
     given = adopt.adopt(homes, old, new)
     return f"{new.serial} has {len(given)} backups of {old.serial}, which keeps its own."
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    """Removes all backups of one laptop, for good. Its registration stays; if it backs up again, it begins anew."""
+    from sugar_server.backup import removal, snapshots
+
+    homes = Homes(Path(load(arguments.root).backup.folder))
+    _become_owner(homes)
+    home = _one(homes.named(arguments.laptop), arguments.laptop)
+    told = f"{len(snapshots.names(home))} backups of {home.serial or 'a laptop'} ({home.identity})"
+    if not arguments.yes and not _confirmed(f"Remove {told} for good? Write yes: "):
+        raise Failed("Nothing was removed.")
+    try:
+        removal.remove(homes, home)
+    except Busy:
+        raise Failed("This laptop is backing up just now. Try again in a minute.") from None
+    print(f"Removed {told}.")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(question) == "yes"
+    except EOFError:
+        print()
+        return False
 
 
 def _link(arguments: argparse.Namespace) -> int:
