@@ -145,25 +145,31 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 def _adopt_requested(homes: Homes, state: Path) -> int:
     """Does each request, those of laptops that back up just now later. None is left: its unit would start again."""
-    from sugar_server.backup import adoptions
+    from sugar_server.backup import adoptions, failures
 
-    failures = len(adoptions.sweep(state))
+    failed = len(adoptions.sweep(state))
     deadline = time.monotonic() + _SECONDS_FOR_REQUESTS
     while requests := adoptions.asked(state):
         for old, new in requests:
+            reason, why = "", ""
             try:
                 print(_given(homes, _registered(state), old, new), flush=True)
+                failures.forget(homes.folder, new)
             except Busy:
                 if time.monotonic() < deadline:
                     continue
-                failures += 1
-                print(f"{old} is not given to {new}: one of the two never stops backing up.", flush=True)
-            except (Failed, OSError) as error:
-                failures += 1
-                print(f"{old} is not given to {new}: {error}", flush=True)
+                reason, why = failures.BUSY, "one of the two never stops backing up"
+            except Failed as error:
+                reason, why = failures.GONE, str(error)
+            except OSError as error:
+                reason, why = failures.reason_of(error), str(error)
+            if reason:
+                failed += 1
+                print(f"{old} is not given to {new}: {why}", flush=True)
+                failures.note(homes.folder, new, reason)
             adoptions.done(state, old, new)
         time.sleep(1)
-    return 1 if failures else 0
+    return 1 if failed else 0
 
 
 def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: str) -> str:
