@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sugar_server.backup.homes import Busy, Home, Homes
-from sugar_server.backup.registered import Registered, Registrations, Unknown
+from sugar_server.backup.registered import Registered, Registrations
 from sugar_server.command import Failed, add_state, become_owner
 from sugar_server.config import Config, load
+from sugar_server.database import UnusableDatabase
 
 _SECONDS_OF_A_LINK = 3600
 _SECONDS_FOR_REQUESTS = 3600
@@ -76,7 +77,7 @@ def _backups(arguments: argparse.Namespace) -> int:
     from sugar_server.backup.purge import measure
 
     homes = Homes(Path(load(arguments.root).backup.folder))
-    nicks = {laptop.identity: laptop.nick for laptop in _registered(arguments.state)}
+    nicks = {laptop.identity: laptop.nick for laptop in Registrations(arguments.state).all()}
     _become_owner(homes)
     rows: list[dict[str, Any]] = []
     for home in homes.all():
@@ -134,7 +135,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
         return _adopt_requested(homes, arguments.state)
     if arguments.old is None or arguments.new is None:
         raise Failed("Name the old and the new laptop: sugar-server adopt OLD NEW")
-    registered = _registered(arguments.state)
+    registered = Registrations(arguments.state).all()
     _become_owner(homes)
     try:
         print(_given(homes, registered, arguments.old, arguments.new))
@@ -153,7 +154,7 @@ def _adopt_requested(homes: Homes, state: Path) -> int:
         for old, new in requests:
             reason, why = "", ""
             try:
-                print(_given(homes, _registered(state), old, new), flush=True)
+                print(_given(homes, Registrations(state).all(), old, new), flush=True)
                 failures.forget(homes.folder, new)
             except Busy:
                 if time.monotonic() < deadline:
@@ -161,7 +162,7 @@ def _adopt_requested(homes: Homes, state: Path) -> int:
                 reason, why = failures.BUSY, "one of the two never stops backing up"
             except Failed as error:
                 reason, why = failures.GONE, str(error)
-            except OSError as error:
+            except (OSError, UnusableDatabase) as error:
                 reason, why = failures.reason_of(error), str(error)
             if reason:
                 failed += 1
@@ -227,13 +228,6 @@ def _link(arguments: argparse.Namespace) -> int:
 
 def _address(config: Config, home: Home, token: str) -> str:
     return f"http://{config.fqdn}/ds-restore/{home.serial}?token={token}"
-
-
-def _registered(state: Path) -> list[Registered]:
-    try:
-        return Registrations(state).all()
-    except Unknown as error:
-        raise Failed(str(error)) from error
 
 
 def _become_owner(homes: Homes) -> None:

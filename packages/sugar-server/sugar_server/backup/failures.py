@@ -17,9 +17,9 @@ BUSY, GONE, FULL, OTHER = WORDS = ("busy", "gone", "full", "other")
 tells."""
 
 
-def reason_of(error: OSError) -> str:
-    """The word for what the file system said."""
-    return FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else OTHER
+def reason_of(error: Exception) -> str:
+    """The word for what the file system or the database said."""
+    return FULL if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else OTHER
 
 
 def note(backups: Path, new: str, reason: str) -> None:

@@ -34,10 +34,8 @@ def providers(
     clock: Callable[[], float],
 ) -> Providers:
     """The rooms of this daemon."""
-    # A master's, whose registrations are in PostgreSQL, takes no backups.
-    has_backups = config.backup.enabled and config.database.url is None
     return Providers(
-        backups=Backups(Homes(Path(config.backup.folder)), state) if has_backups else None,
+        backups=Backups(Homes(Path(config.backup.folder)), state) if config.backup.enabled else None,
         library=Library() if config.library.enabled else None,
         statistics=Figures(statistics, clock) if config.statistics.enabled else None,
         services=Services(registrations, statistics if config.statistics.enabled else None),
