@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 
 def test_backups_are_listed(school):
@@ -75,6 +76,46 @@ def test_two_of_one_name_have_to_be_told_apart(school):
     assert one.home.name in done.stderr
     assert two.home.name in done.stderr
     assert school.command("adopt", one.home.name, new.serial).returncode == 0
+
+
+def test_one_laptops_backups_are_removed_after_a_question(school):
+    laptop, other = school.laptop("SHC00700123"), school.laptop("SHC00700124")
+    for one in (laptop, other):
+        one.entry(1)
+        one.back_up()
+    fingerprint = subprocess.run(["ssh-keygen", "-lf", laptop.key], capture_output=True, text=True).stdout.split()[1]
+    asked = school.command("remove-backups", fingerprint)
+    assert (asked.returncode, "Remove 1 backups of SHC00700123" in asked.stdout) == (1, True)
+    assert asked.stderr == "sugar-server: Nothing was removed.\n"
+    assert laptop.snapshots()
+    done = school.command("remove-backups", fingerprint, "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in (school.backups / "homes").iterdir()] == [other.home.name]
+    assert [path.name for path in (school.backups / "users").iterdir()] == [other.serial]
+    again = school.command("remove-backups", fingerprint, "--yes")
+    assert (again.returncode, "has backed up" in again.stderr) == (1, True)
+    # It is still registered, and begins anew.
+    laptop.back_up()
+    assert len(laptop.snapshots()) == 1
+
+
+def test_a_home_in_use_is_not_removed_and_half_a_removal_is_finished(school):
+    laptop = school.laptop()
+    laptop.back_up()
+    holder = subprocess.Popen(["flock", str(school.backups / "locks" / laptop.home.name), "sleep", "60"])
+    try:
+        busy = school.command("remove-backups", laptop.serial, "--yes")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert (busy.returncode, "is backing up just now" in busy.stderr) == (1, True)
+    assert laptop.snapshots()
+    # As a power cut leaves it.
+    rest = laptop.home.with_name(f".removing-{laptop.home.name}")
+    laptop.home.rename(rest)
+    assert json.loads(school.command("backups", "--json").stdout) == []
+    assert school.command("purge-backups").returncode == 0
+    assert not rest.exists()
 
 
 def test_a_link_to_restore_from(school):

@@ -172,6 +172,27 @@ def test_backups_given_from_the_page(school, old, teacher):
     assert new.snapshots() == old.snapshots()
 
 
+def test_the_teacher_sees_that_backups_could_not_be_given(school, old, teacher):
+    new = school.laptop("SHC00700999")
+    log_in(school, teacher)
+    heir = of(teacher, new.serial)
+    adoptions.ask(school.state, old.home.name, new.home.name)
+    aside = old.home.rename(school.folder / "aside")
+    assert school.command("adopt", "--requested").returncode == 1
+    page = teacher.page(heir)
+    assert "This laptop did not get the backups of another one: The old laptop has no backups any more" in page
+    session, teacher.cookie = teacher.cookie, ""
+    assert "did not get" not in teacher.page(heir)
+    teacher.cookie = session
+    # Asked again, and done this time.
+    aside.rename(old.home)
+    adoptions.ask(school.state, old.home.name, new.home.name)
+    assert "are being copied" in teacher.page(heir)
+    assert "did not get" not in teacher.page(heir)
+    assert school.command("adopt", "--requested").returncode == 0
+    assert "did not get" not in teacher.page(heir)
+
+
 @pytest.mark.parametrize("daemon_runs", [True, False])
 def test_requests_are_done_by_the_backups_user(school, old, daemon_runs):
     """As the unit runs it: owner of the backups, in the daemon's group."""
@@ -211,6 +232,7 @@ def test_requests_that_cannot_be_done_do_not_stay(school, old):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stdout.count("is not given to") == 3
+    assert len(list((school.backups / "failed-adoptions").iterdir())) == 2  # by the laptop that got nothing
     assert not list(folder.iterdir())
     assert old.snapshots()
 

@@ -195,6 +195,25 @@ def test_a_disk_that_fills_during_a_transfer(small_disk):
     assert "Traceback" not in small_disk.log.read_text()
 
 
+def test_old_snapshots_go_at_once_when_the_disk_is_full(small_disk):
+    laptop = small_disk.laptop()
+    entry = laptop.entry(1)
+    for number in range(4):  # of other sizes, so that rsync sees a change within one second
+        (entry / "data").write_bytes(os.urandom(5_500_000 + number))
+        laptop.back_up()
+    first = laptop.snapshots()[0]
+    (small_disk.backups / "something else").write_bytes(os.urandom(1_500_000))
+    deadline = time.monotonic() + 20
+    while first in laptop.snapshots():
+        assert time.monotonic() < deadline, small_disk.log.read_text()
+        time.sleep(0.2)
+    (entry / "data").write_bytes(os.urandom(5_500_000))
+    laptop.back_up()
+    newest = laptop.home / laptop.snapshots()[-1] / entry.relative_to(laptop.journal) / "data"
+    assert newest.read_bytes() == (entry / "data").read_bytes()
+    assert f"removed {first} of {laptop.serial}" in small_disk.log.read_text()
+
+
 def test_a_disk_that_is_full_for_the_snapshot(small_disk):
     laptop = small_disk.laptop()
     for number in range(100):

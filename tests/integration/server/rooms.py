@@ -48,6 +48,9 @@ class Backups:
     def is_adopting(self, identity):
         return False
 
+    def failed_adoption(self, identity):
+        return None
+
 
 class Library:
     def address(self):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sugar_server.backup.room import used_share
 from sugar_server.backup.settings import BackupSettings
 
 _SOONEST, _LATEST = 60, 1800
@@ -29,20 +30,6 @@ class Answer:
 def load_average() -> float:
     """Of the last minute."""
     return os.getloadavg()[0]
-
-
-def used_share(folder: Path) -> float:
-    """The used share of a file system's blocks or of its inodes, whichever is larger, as df counts it."""
-    usage = os.statvfs(folder)
-    shares = [0.0]
-    for total, free, available in (
-        (usage.f_blocks, usage.f_bfree, usage.f_bavail),
-        (usage.f_files, usage.f_ffree, usage.f_favail),
-    ):
-        used = total - free
-        if total and used + available:  # some file systems count no inodes
-            shares.append(used / (used + available))
-    return max(shares)
 
 
 @dataclass

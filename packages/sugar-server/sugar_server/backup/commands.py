@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sugar_server.backup.homes import Busy, Home, Homes
-from sugar_server.backup.registered import Registered, Registrations, Unknown
+from sugar_server.backup.registered import Registered, Registrations
 from sugar_server.command import Failed, add_state, become_owner
 from sugar_server.config import Config, load
+from sugar_server.database import UnusableDatabase
 
 _SECONDS_OF_A_LINK = 3600
 _SECONDS_FOR_REQUESTS = 3600
@@ -35,6 +36,9 @@ def add(commands: Any) -> None:
     adopt.add_argument(
         "--requested", action="store_true", help="do what was asked for on the teacher's pages (systemd does it)"
     )
+    removing = _add(commands, "remove-backups", "remove all backups of one laptop", _remove)
+    removing.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
+    removing.add_argument("--yes", action="store_true", help="do not ask")
     link = _add(commands, "restore-link", "a link to a child's backups that is good for an hour", _link)
     link.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
 
@@ -73,7 +77,7 @@ def _backups(arguments: argparse.Namespace) -> int:
     from sugar_server.backup.purge import measure
 
     homes = Homes(Path(load(arguments.root).backup.folder))
-    nicks = {laptop.identity: laptop.nick for laptop in _registered(arguments.state)}
+    nicks = {laptop.identity: laptop.nick for laptop in Registrations(arguments.state).all()}
     _become_owner(homes)
     rows: list[dict[str, Any]] = []
     for home in homes.all():
@@ -112,9 +116,13 @@ def _purge(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         service.clear(homes)
     count = 0
-    for removal in purge.purge(homes, settings, time.time(), arguments.dry_run):
-        count += 1
-        print(f"{removal.home.serial} {removal.home.identity[:16]} {removal.snapshot}: {removal.why}", flush=True)
+    try:
+        for removal in purge.purge(homes, settings, time.time(), arguments.dry_run):
+            count += 1
+            print(f"{removal.home.serial} {removal.home.identity[:16]} {removal.snapshot}: {removal.why}", flush=True)
+    except Busy:
+        print("Another purge is under way.")
+        return 0
     print(f"{count} snapshots {'would be' if arguments.dry_run else 'were'} removed.")
     return 0
 
@@ -127,7 +135,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
         return _adopt_requested(homes, arguments.state)
     if arguments.old is None or arguments.new is None:
         raise Failed("Name the old and the new laptop: sugar-server adopt OLD NEW")
-    registered = _registered(arguments.state)
+    registered = Registrations(arguments.state).all()
     _become_owner(homes)
     try:
         print(_given(homes, registered, arguments.old, arguments.new))
@@ -138,25 +146,31 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 def _adopt_requested(homes: Homes, state: Path) -> int:
     """Does each request, those of laptops that back up just now later. None is left: its unit would start again."""
-    from sugar_server.backup import adoptions
+    from sugar_server.backup import adoptions, failures
 
-    failures = len(adoptions.sweep(state))
+    failed = len(adoptions.sweep(state))
     deadline = time.monotonic() + _SECONDS_FOR_REQUESTS
     while requests := adoptions.asked(state):
         for old, new in requests:
+            reason, why = "", ""
             try:
-                print(_given(homes, _registered(state), old, new), flush=True)
+                print(_given(homes, Registrations(state).all(), old, new), flush=True)
+                failures.forget(homes.folder, new)
             except Busy:
                 if time.monotonic() < deadline:
                     continue
-                failures += 1
-                print(f"{old} is not given to {new}: one of the two never stops backing up.", flush=True)
-            except (Failed, OSError) as error:
-                failures += 1
-                print(f"{old} is not given to {new}: {error}", flush=True)
+                reason, why = failures.BUSY, "one of the two never stops backing up"
+            except Failed as error:
+                reason, why = failures.GONE, str(error)
+            except (OSError, UnusableDatabase) as error:
+                reason, why = failures.reason_of(error), str(error)
+            if reason:
+                failed += 1
+                print(f"{old} is not given to {new}: {why}", flush=True)
+                failures.note(homes.folder, new, reason)
             adoptions.done(state, old, new)
         time.sleep(1)
-    return 1 if failures else 0
+    return 1 if failed else 0
 
 
 def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: str) -> str:
@@ -175,6 +189,32 @@ def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: 
     return f"{new.serial} has {len(given)} backups of {old.serial}, which keeps its own."
 
 
+def _remove(arguments: argparse.Namespace) -> int:
+    """Removes all backups of one laptop, for good. Its registration stays; if it backs up again, it begins anew."""
+    from sugar_server.backup import removal, snapshots
+
+    homes = Homes(Path(load(arguments.root).backup.folder))
+    _become_owner(homes)
+    home = _one(homes.named(arguments.laptop), arguments.laptop)
+    told = f"{len(snapshots.names(home))} backups of {home.serial or 'a laptop'} ({home.identity})"
+    if not arguments.yes and not _confirmed(f"Remove {told} for good? Write yes: "):
+        raise Failed("Nothing was removed.")
+    try:
+        removal.remove(homes, home)
+    except Busy:
+        raise Failed("This laptop is backing up just now. Try again in a minute.") from None
+    print(f"Removed {told}.")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(question) == "yes"
+    except EOFError:
+        print()
+        return False
+
+
 def _link(arguments: argparse.Namespace) -> int:
     """Prints a link to a child's backups. Whoever has it can read them without a login, for an hour."""
     from sugar_server.backup.tokens import Tokens
@@ -188,13 +228,6 @@ def _link(arguments: argparse.Namespace) -> int:
 
 def _address(config: Config, home: Home, token: str) -> str:
     return f"http://{config.fqdn}/ds-restore/{home.serial}?token={token}"
-
-
-def _registered(state: Path) -> list[Registered]:
-    try:
-        return Registrations(state).all()
-    except Unknown as error:
-        raise Failed(str(error)) from error
 
 
 def _become_owner(homes: Homes) -> None:

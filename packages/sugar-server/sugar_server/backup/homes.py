@@ -103,7 +103,7 @@ class Homes:
         for folder in (home.path, *(home.path / name for name in FOLDERS)):
             folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
         if home.serial != serial:
-            self._unlink(home, home.serial)
+            self.unlink(home)
             home.set_serial(serial)
         self._link(home, serial)
         return home
@@ -118,8 +118,9 @@ class Homes:
         if _target(users / name) != home.identity:
             replace_link(users / name, f"../homes/{home.identity}")
 
-    def _unlink(self, home: Home, serial: str) -> None:
-        """The links of a serial that the laptop no longer has."""
+    def unlink(self, home: Home) -> None:
+        """Removes the links to a home."""
+        serial = home.serial
         for name in (serial, _second_name(home, serial)) if serial else ():
             link = self.folder / "users" / name
             if _target(link) == home.identity:

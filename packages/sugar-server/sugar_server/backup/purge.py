@@ -111,7 +111,12 @@ def protected(home: Home, names: list[str]) -> set[str]:
 
 
 def purge(homes: Homes, settings: BackupSettings, now: float, dry_run: bool) -> Iterator[Removal]:
-    """Removes what the policy wants removed, or with DRY_RUN only tells it, one by one."""
+    """Removes what the policy wants removed, or with DRY_RUN only tells it, one by one; Busy if another one does."""
+    with homes.locked("purge"):
+        yield from _purge(homes, settings, now, dry_run)
+
+
+def _purge(homes: Homes, settings: BackupSettings, now: float, dry_run: bool) -> Iterator[Removal]:
     disk = Disk(homes.folder, dry_run)
     if settings.child_quota_mib:
         for home in homes.all():

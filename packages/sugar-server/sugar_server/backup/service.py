@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sugar_server.backup import sandbox, snapshots
+from sugar_server.backup import low_disk, removal, sandbox, snapshots
 from sugar_server.backup.homes import Busy, Homes
 from sugar_server.backup.registered import Registrations
 from sugar_server.backup.settings import BackupSettings
@@ -36,6 +36,7 @@ async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.soc
 
     folder = Path(settings.folder)
     homes = Homes(folder)
+    shutil.rmtree(folder / "incoming", ignore_errors=True)
     clear(homes)
     service = Service(homes, Registrations(state), settings, host_keys(folder / "keys"))
     ended = asyncio.Event()
@@ -44,19 +45,21 @@ async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.soc
     acceptors = [await service.listen(listening) for listening in sockets]
     for listening in sockets:
         _log.info("Taking backups on %s port %s.", *listening.getsockname()[:2])
+    watching = asyncio.get_running_loop().create_task(low_disk.watch(homes, settings))
     notify("READY=1")
     while not ended.is_set():
         notify("WATCHDOG=1")
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(ended.wait(), (watchdog_seconds() or 3600) / 3)
     notify("STOPPING=1")
+    watching.cancel()
     for acceptor in acceptors:
         acceptor.close()
 
 
 def clear(homes: Homes) -> None:
-    """Puts away what an earlier run left when it was ended in the middle."""
-    shutil.rmtree(homes.folder / "incoming", ignore_errors=True)
+    """Puts away what was left where something was ended in the middle."""
+    removal.finish(homes)
     for home in homes.all():
         with contextlib.suppress(Busy), homes.locked(home.identity):
             try:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import shutil
 import stat
 import tempfile
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from sugar_server.backup import sandbox, snapshots
+from sugar_server.backup import room, sandbox, snapshots
 from sugar_server.backup.homes import Busy, Home, Homes, try_lock
 from sugar_server.backup.pipe import Streams, run
 from sugar_server.backup.settings import BackupSettings
@@ -129,9 +128,7 @@ class Session:
 
     def _require_room(self) -> None:
         """Ends what would fill the disk to its brim: the last room is for what keeps the server alive."""
-        usage = os.statvfs(self.homes.folder)
-        no_inodes = usage.f_files and usage.f_favail * 200 < usage.f_files
-        if usage.f_bavail * usage.f_frsize < self.settings.reserve_mib or no_inodes:
+        if room.is_spent(self.homes.folder, self.settings.reserve_mib):
             raise NoRoom("the server's disk is full")
 
     @contextlib.asynccontextmanager

@@ -17,9 +17,10 @@ from typing import Any, Callable
 
 from sugar_server.backup import transfer
 from sugar_server.backup.homes import Homes
-from sugar_server.backup.registered import Registered, Registrations, Unknown
+from sugar_server.backup.registered import Registered, Registrations
 from sugar_server.backup.session import Failed, Session
 from sugar_server.backup.settings import BackupSettings
+from sugar_server.database import UnusableDatabase
 from sugar_server.registration import keys
 
 with warnings.catch_warnings():
@@ -188,12 +189,14 @@ class _Connection(asyncssh.SSHServer):  # type: ignore[misc,unused-ignore]
     def public_key_auth_supported(self) -> bool:
         return True
 
-    def validate_public_key(self, username: str, key: Any) -> bool:
+    async def validate_public_key(self, username: str, key: Any) -> bool:
         """True if the key is registered with this serial, or linked to one that is."""
         shown = keys.PublicKey(key.get_algorithm(), key.public_data)
         try:
-            laptops = self._service.registrations.with_serial(username)
-        except Unknown as error:
+            # In a thread: the database may be slow, or away.
+            read = self._service.registrations.with_serial
+            laptops = await asyncio.get_running_loop().run_in_executor(None, read, username)
+        except UnusableDatabase as error:
             _log.error("%s", error)
             return False
         for laptop in laptops:

@@ -18,9 +18,10 @@ from starlette.routing import Route
 from sugar_server.backup import entries, snapshots, xoj
 from sugar_server.backup.availability import Answer, Availability
 from sugar_server.backup.homes import Home, Homes
-from sugar_server.backup.registered import Registrations, Unknown
+from sugar_server.backup.registered import Registrations
 from sugar_server.backup.session import listed
 from sugar_server.backup.settings import BackupSettings
+from sugar_server.database import UnusableDatabase
 
 _log = logging.getLogger(__name__)
 XOJ = "application/vnd.olpc-journal-entry"
@@ -74,7 +75,7 @@ class Backups:
     async def _ask(self, request: Request) -> Answer:
         try:
             return await _apart(self.availability.ask, request.path_params["serial"])
-        except Unknown as error:
+        except UnusableDatabase as error:
             _log.error("%s", error)
             return Answer(503, "the registrations cannot be read", 600)
 

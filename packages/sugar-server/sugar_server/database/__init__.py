@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from sugar_server.database.unusable import UnusableDatabase
 
-__all__ = ["Database", "Steps", "UnusableDatabase", "in_postgresql", "keep_in", "probe"]
+__all__ = ["Database", "Reader", "Steps", "UnusableDatabase", "in_postgresql", "keep_in", "probe", "reading"]
 
 Steps = Sequence[Sequence[str]]
 """The statements that bring a room's tables from one format to the next; the first step makes them."""
@@ -37,6 +38,12 @@ class Engine(Protocol):
     def end(self, statement: str) -> None: ...
     def in_transaction(self) -> bool: ...
     def close(self) -> None: ...
+
+
+class Reader(Protocol):
+    """A database, of which nothing but queries is wanted."""
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]: ...
 
 
 class _Keeping:
@@ -74,12 +81,13 @@ def _connect(path: Path, create: bool = True) -> Engine:
 class Database:
     """One connection to a room's tables, for use by one thread at a time.
 
-    PATH is the SQLite file; in PostgreSQL its name without suffix is the schema's.
+    PATH is the SQLite file; in PostgreSQL its name without suffix is the schema's. ENGINE is what this process uses
+    for all rooms, if none is given.
     """
 
-    def __init__(self, path: Path, steps: Steps) -> None:
+    def __init__(self, path: Path, steps: Steps, engine: Engine | None = None) -> None:
         self.path = path
-        self._engine = _connect(path)
+        self._engine = engine or _connect(path)
         try:
             self._prepare(steps)
         except BaseException:
@@ -144,6 +152,32 @@ class Database:
         finally:
             if self._engine.in_transaction():
                 self._engine.run("RELEASE part", ())
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """A room's tables for another service's user, who may only read them; UnusableDatabase where that fails."""
+    if _Keeping.url is not None:
+        from sugar_server.database.postgresql import PostgreSQL
+
+        engine: Engine = PostgreSQL(_Keeping.url, path.stem, may_write=False)
+    else:
+        from sugar_server.database.sqlite import SQLite
+
+        engine = SQLite(path, create=False, may_write=False)
+    with closing(engine):
+        try:
+            yield _Rows(engine)
+        except engine.errors as error:
+            raise UnusableDatabase(f"{path}: its tables cannot be read ({error}). Has sugar-server run?") from error
+
+
+@dataclass(frozen=True)
+class _Rows:
+    engine: Engine
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        return self.engine.rows(statement, values)
 
 
 def probe(path: Path, query: str, change: str) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command that puts a database's copy back."""
+"""The commands that put a database's copy back, and that bring all databases into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_server.command import Failed, add_root, add_state, become_owner
+from sugar_server.config import load
 from sugar_server.database import UnusableDatabase, copies, in_postgresql
 from sugar_server.database.keeper import InUse, Occupied
 
@@ -32,6 +33,13 @@ def add(commands: Any) -> None:
     add_state(restoring)
     add_root(restoring)
     restoring.set_defaults(run=_restore)
+
+    migrating = commands.add_parser(
+        "migrate-database", help="bring all databases from SQLite into PostgreSQL", description=_migrate.__doc__
+    )
+    add_state(migrating)
+    add_root(migrating)
+    migrating.set_defaults(run=_migrate)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
@@ -58,6 +66,32 @@ def _restore(arguments: argparse.Namespace) -> int:
     print(f"{path} is again as it was at {_moment(copy)}.")
     if aside:
         print(f"What was there is in {aside}; remove it when nothing is missed.")
+    print("Start the daemon: systemctl start sugar-server.socket sugar-server.service")
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    """Brings all rooms' tables from their SQLite files into the empty PostgreSQL database that [database] url names.
+
+    Stop the daemon before: systemctl stop sugar-server.socket sugar-server.service
+    """
+    from sugar_server.database.migration import migrate
+    from sugar_server.database.rooms import ROOMS
+
+    url = load(arguments.root).database.url
+    if url is None:
+        raise Failed(
+            "Where to? Write [database] url into the settings; it may hold a password, and is not asked here."
+        )
+    become_owner(arguments.state, copies.FOLDER)
+    try:
+        with contextlib.closing(Occupied(arguments.state)):
+            counts = migrate(arguments.state, url, ROOMS)
+    except InUse as error:
+        raise Failed(str(error)) from error
+    for table, count in counts.items():
+        print(f"{count:9}  {table}")
+    print("All rows are in PostgreSQL. The SQLite files stay as they were; remove them when nothing is missed.")
     print("Start the daemon: systemctl start sugar-server.socket sugar-server.service")
     return 0
 

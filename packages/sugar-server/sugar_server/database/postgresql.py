@@ -33,7 +33,7 @@ _REMEDIES = {  # by SQLSTATE
 class PostgreSQL:
     """A connection to one room's schema; one that was lost is made anew when the next transaction begins."""
 
-    def __init__(self, url: str, room: str) -> None:
+    def __init__(self, url: str, room: str, may_write: bool = True) -> None:
         try:
             import psycopg2
             import psycopg2.extensions
@@ -43,7 +43,7 @@ class PostgreSQL:
             ) from error
         if not re.fullmatch(r"[a-z_]{1,40}", room):
             raise ValueError(f"{room!r} is not the name of a room")
-        self._module, self._url, self._room = psycopg2, url, room
+        self._module, self._url, self._room, self._may_write = psycopg2, url, room, may_write
         self.errors: type[Exception] = psycopg2.Error
         self._connect()
 
@@ -55,20 +55,21 @@ class PostgreSQL:
                 self._db.autocommit = True
                 self._db.set_client_encoding("UTF8")
                 self._read_as_sqlite_does()
-                self._open_schema()
+                if self._may_write:
+                    self._make_schema()
+                self._db.cursor().execute(f"SET search_path TO {self._room}")
         except BaseException:
             self.close()
             raise
 
-    def _open_schema(self) -> None:
+    def _make_schema(self) -> None:
         with self._db.cursor() as cursor:
             # Two processes that make the schema at once would get into each other's way without the lock.
             cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (self._lock,))
             cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self._room,))
             if cursor.fetchone() is None:
                 cursor.execute(f"CREATE SCHEMA {self._room}")
-            cursor.execute(f"SET search_path TO {self._room}")
-            cursor.execute("CREATE TABLE IF NOT EXISTS format (version INTEGER NOT NULL)")
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {self._room}.format (version INTEGER NOT NULL)")
             cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", (self._lock,))
 
     @property

@@ -41,10 +41,10 @@ class SQLite:
 
     errors: type[Exception] = sqlite3.Error
 
-    def __init__(self, path: Path, create: bool) -> None:
+    def __init__(self, path: Path, create: bool, may_write: bool = True) -> None:
         self._path = path
         with explained(path):
-            mode = "rwc" if create else "rw"
+            mode = ("rwc" if create else "rw") if may_write else _reading(path)
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -89,3 +89,9 @@ class SQLite:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _reading(path: Path) -> str:
+    # With no log beside it the database is closed and complete, and SQLite, which may not make one here,
+    # has to be told so.
+    return "ro" if path.with_name(path.name + "-wal").exists() else "ro&immutable=1"

@@ -67,7 +67,7 @@ def body(
         _BODY,
         nick=name(view, laptop),
         message=message,
-        adopting=_adopting(view) if backups and view.session and backups.is_adopting(laptop.identity) else None,
+        adopting=_adopting(view, laptop, backups) if backups and view.session else None,
         facts=[html("<dt>{what}</dt><dd><bdi>{it}</bdi></dd>\n", what=what, it=it) for what, it in facts],
         actions=_held(view, laptop) if laptop.held else None,
         snapshots=_snapshots(view, laptop, snapshots) if snapshots else None,
@@ -82,12 +82,29 @@ def _held(view: View, laptop: Laptop) -> Html:
     return html('<p class="note">{text}</p>{button}', text=text, button=button)
 
 
-def _adopting(view: View) -> Html:
+def _adopting(view: View, laptop: Laptop, backups: Backups) -> Html | None:
+    """What became of the teacher's wish to give this laptop another one's backups."""
     _ = view.language.gettext
-    text = _(
-        "The backups of another laptop are being copied to this one. Load this page anew to see whether it is done."
+    if backups.is_adopting(laptop.identity):
+        text = _(
+            "The backups of another laptop are being copied to this one. "
+            "Load this page anew to see whether it is done."
+        )
+        return html('<p class="note">{text}</p>', text=text)
+    failed = backups.failed_adoption(laptop.identity)
+    if failed is None:
+        return None
+    at, why = failed
+    reasons = {
+        "busy": _("One of the two was backing up all the time. Ask again once both are switched off."),
+        "gone": _("The old laptop has no backups any more, or this one is not registered any more."),
+        "full": _("The disk of the server is full. Ask again once there is room."),
+        "other": _("The journal of sugar-server-adopt on the server tells why."),
+    }
+    text = _("This laptop did not get the backups of another one:")
+    return html(
+        '<p class="bad" role="alert">{text} {why} {at}</p>', text=text, why=reasons[why], at=view.language.time(at)
     )
-    return html('<p class="note">{text}</p>', text=text)
 
 
 def _snapshots(view: View, laptop: Laptop, snapshots: Sequence[Snapshot]) -> Html:

@@ -59,6 +59,9 @@ class Backups(Protocol):
     def is_adopting(self, identity: str) -> bool:
         """Whether giving another laptop's backups to this one is still under way."""
 
+    def failed_adoption(self, identity: str) -> tuple[float, str] | None:
+        """When this laptop last did not get what was meant for it, and why: busy, gone, full or other."""
+
 
 class Library(Protocol):
     """The activity library."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import quote
 
-from sugar_server.backup import adoptions, entries, snapshots
+from sugar_server.backup import adoptions, entries, failures, snapshots
 from sugar_server.backup.homes import Home, Homes, identity_of
 from sugar_server.config import Config
 from sugar_server.pages.figures import Figures, short_name
@@ -34,10 +34,8 @@ def providers(
     clock: Callable[[], float],
 ) -> Providers:
     """The rooms of this daemon."""
-    # A master's, whose registrations are in PostgreSQL, takes no backups.
-    has_backups = config.backup.enabled and config.database.url is None
     return Providers(
-        backups=Backups(Homes(Path(config.backup.folder)), state) if has_backups else None,
+        backups=Backups(Homes(Path(config.backup.folder)), state) if config.backup.enabled else None,
         library=Library() if config.library.enabled else None,
         statistics=Figures(statistics, clock) if config.statistics.enabled else None,
         services=Services(registrations, statistics if config.statistics.enabled else None),
@@ -76,6 +74,9 @@ class Backups:
 
     def is_adopting(self, identity: str) -> bool:
         return any(heir == identity_of(identity) for _, heir in adoptions.asked(self.state))
+
+    def failed_adoption(self, identity: str) -> tuple[float, str] | None:
+        return failures.noted(self.homes.folder, identity_of(identity))
 
     def _home(self, identity: str) -> Home:
         return self.homes.of(identity_of(identity))

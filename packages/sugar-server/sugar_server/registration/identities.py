@@ -8,8 +8,9 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from sugar_server.database import Reader
 from sugar_server.registration.tables import COLUMNS
 
 _UID = re.compile(r"[0-9a-f]{64}")
@@ -58,12 +59,6 @@ def fingerprint_of_uid(uid: str) -> str | None:
     if not _UID.fullmatch(uid):
         return None
     return "SHA256:" + base64.b64encode(binascii.unhexlify(uid)).decode().rstrip("=")
-
-
-class Reader(Protocol):
-    """A database, of which nothing but queries is wanted here."""
-
-    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]: ...
 
 
 class Identities:

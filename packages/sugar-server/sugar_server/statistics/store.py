@@ -22,7 +22,7 @@ NAME = "statistics.db"
 _KEY = "statistics.secret"
 _MOST_NAMES = 500
 """Of databases of one laptop: a child has fewer activities."""
-_STEPS = (
+STEPS = (
     (
         """
         CREATE TABLE latest (
@@ -67,7 +67,7 @@ class Store:
     """One connection to the statistics, for use by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / NAME, _STEPS)
+        self._database = Database(folder / NAME, STEPS)
         self._secret = _secret(folder / _KEY)
         self.transaction = self._database.transaction
         self.part = self._database.part
