@@ -110,6 +110,11 @@ class Backup:
         """Makes a folder the same as a snapshot; an Ed25519 key is needed."""
         await self._rsync("-z", "-rlt", "--delete", f"{self.place.address}:snapshots/{name}/", f"{target}/")
 
+    async def restore_entry(self, name: str, uid: str, target: Path) -> None:
+        """Gives one entry of a snapshot, in a folder of the datastore's layout; an Ed25519 key is needed."""
+        only = (f"--include=/{uid[:2]}/", f"--include=/{uid[:2]}/{uid}/***", "--exclude=*")
+        await self._rsync("-z", "-rlt", *only, f"{self.place.address}:snapshots/{name}/", f"{target}/")
+
     async def command(self, text: str) -> str:
         """What any command prints, if the server serves it."""
         return await self._run([*self._ssh(), self.place.address, text])

@@ -19,6 +19,7 @@ from sugaroid.checks.report import Report
 from sugaroid.checks.run import check
 from sugaroid.crowd import crowd
 from sugaroid.errors import InvalidInput, SugaroidError
+from sugaroid.load import command as load
 from sugaroid.presence import Presence
 from sugaroid.probes.route import interface_towards
 from sugaroid.profile import Profile
@@ -32,6 +33,7 @@ _EXAMPLES = """examples:
   sugaroid check --server san-martin.lima.example --address 192.0.2.7 \\
       --expect http --expect-no dhcp,dns,ntp --interface eth0
   sugaroid crowd --server schoolserver.example.org --count 50
+  sugaroid load --server schoolserver.example.org --laptops 30 --seed lima --compress 10
 
 exit status: 0 all is as expected, 1 something is not, 2 wrong usage
 """
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=60.0, help="how long they may take (default: %(default)g)")
     command.add_argument("--seed", help="make the same laptops again")
     command.add_argument("--no-queries", action="store_true", help="wait for keys by PEP instead of asking too")
+    load.add_options(_add(commands, "load", load.run, "let many laptops do for a morning what laptops do"))
     return parser
 
 

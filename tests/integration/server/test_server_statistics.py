@@ -58,6 +58,13 @@ def test_who_is_not_registered_reports_nothing(running, guid):
             assert ask(running, f"/user/{name}?cmd={command}", body)[0] == expected
 
 
+def test_a_laptop_that_has_just_registered_reports_at_once(running, guid):
+    assert ask(running, f"/user/{guid}?cmd=stats-info")[0] == 200
+    key = made_up_key()
+    register(running.url, "SHC00700124", "x", "", key)
+    assert ask(running, f"/user/{hashlib.sha1(key.encode()).hexdigest()}?cmd=stats-info")[0] == 200
+
+
 def test_what_is_malformed_is_refused(running, guid):
     assert ask(running, f"/user/{guid}?cmd=stats-upload", {"name": "/", "values": []})[0] == 400
     assert ask(running, f"/user/{guid}?cmd=other", {"name": "a", "values": []})[0] == 400

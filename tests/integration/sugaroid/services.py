@@ -100,11 +100,17 @@ class Services:
 
     def sugaroid(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs the program, in Debian's Python."""
+        environment = self.sugaroid_environment()
+        argv = self.sugaroid_argv(*words)
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    def sugaroid_argv(self, *words: str) -> list[str]:
         ports = {"http": self.port, "registration": self.port, "backup": self.backup_port}
         given = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
-        argv = [PYTHON, "-B", "-m", "sugaroid", *words, "--server", FQDN, "--address", "127.0.0.1", *given]
-        environment = {"PYTHONPATH": str(SOURCE.parent / "sugaroid"), "PATH": os.environ["PATH"]}
-        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        return [PYTHON, "-B", "-m", "sugaroid", *words, "--server", FQDN, "--address", "127.0.0.1", *given]
+
+    def sugaroid_environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(SOURCE.parent / "sugaroid"), "PATH": os.environ["PATH"]}
 
     def check(self, *expect: str, expect_no: tuple[str, ...] = (), port: int | None = None) -> Report:
         """What the checks of sugaroid find."""

@@ -26,6 +26,9 @@ from sugar_server.writer import Writer
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WRITE = 30
 _SECONDS_KNOWN = 10
+"""For so long a laptop that is known is not looked for again."""
+_SECONDS_BETWEEN = 1
+"""Looking for one that is not known reads all: made-up names may not keep the server busy."""
 _ARCHIVES = ("RRA:AVERAGE:0.5:1:366",)
 """What a client of sugar-stats keeps itself: a year of days."""
 _GUID = re.compile(r"[0-9a-f]{40}")
@@ -51,6 +54,7 @@ class Statistics:
     """The day on which old sums were last removed."""
     _known: frozenset[str] = frozenset()
     _known_at: float = field(default=float("-inf"))
+    _learning: asyncio.Lock | None = None
 
     async def user(self, request: Request) -> Response:
         """GET cmd=stats-info, POST cmd=stats-upload, for the laptop that the path names."""
@@ -67,14 +71,26 @@ class Statistics:
         guid = str(request.path_params["guid"]).lower()
         if not _GUID.fullmatch(guid):
             raise _Refused("the path names no laptop", 404)
-        if time.monotonic() - self._known_at > _SECONDS_KNOWN:
-            keys = await self.pubkeys()
-            # Sugar's own choice: the name guards nothing.
-            self._known = frozenset(hashlib.sha1(key.encode()).hexdigest() for key in keys)  # noqa: S324
-            self._known_at = time.monotonic()
+        asked = time.monotonic()
+        if guid not in self._known or asked - self._known_at > _SECONDS_KNOWN:
+            await self._learn(asked)
         if guid not in self._known:
             raise _Refused("no laptop is registered under this name", 403)
         return guid
+
+    async def _learn(self, asked: float) -> None:
+        """Knows all that had registered when that was asked: a laptop may come as soon as it is registered."""
+        # Made here, inside the loop: before Python 3.10 a lock belongs to the loop that is there at its birth.
+        self._learning = self._learning or asyncio.Lock()
+        async with self._learning:
+            if self._known_at >= asked:
+                return
+            await asyncio.sleep(max(0.0, self._known_at + _SECONDS_BETWEEN - time.monotonic()))
+            began = time.monotonic()
+            keys = await self.pubkeys()
+            # Sugar's own choice: the name guards nothing.
+            self._known = frozenset(hashlib.sha1(key.encode()).hexdigest() for key in keys)  # noqa: S324
+            self._known_at = began
 
     async def _info(self, guid: str, request: Request) -> dict[str, Any]:
         _expect(request, "stats-info")
