@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import NamedTuple
 
 from olpc_security.rules import Refusal, Rule
@@ -50,6 +51,10 @@ class Fields:
         self._next += 1
         return field
 
+    def copy(self) -> Fields:
+        """The same fields, to be read ahead."""
+        return copy(self)
+
     def peek(self, ahead: int) -> Field:
         """The field AHEAD of the next one (0), or an empty one."""
         place = self._next + ahead
@@ -59,8 +64,8 @@ class Fields:
         """Raise Refusal if there is anything left."""
         if self:
             field = self._fields[self._next]
-            rule = Rule.FIELDS if field.text else Rule.ONE_SPACE
-            raise Refusal(rule, f"{field.text[:20]!r} stands behind the last field", column=field.column)
+            rule, what = (Rule.FIELDS, repr(field.text[:20])) if field.text else (Rule.ONE_SPACE, "a space")
+            raise Refusal(rule, f"{what} stands behind the last field", column=field.column)
 
 
 def read_hex(text: str, column: int, *sizes: int) -> bytes:

@@ -21,7 +21,7 @@ from olpc_security.records import (
     timed_text,
 )
 from olpc_security.rules import Refusal, Rule
-from olpc_security.signatures import KEY_SIZES, SIG01, SIG02
+from olpc_security.signatures import KEY_SIZES, read_word
 from olpc_security.times import NEVER, require_not_expired
 from olpc_security.trust import TrustedKeys
 from olpc_security.verify import Check, require_signature
@@ -153,10 +153,11 @@ def _judge_rtc(fields: Fields, laptop: Laptop, check: Check, clock: Clock) -> No
 
 def _require_known_key(fields: Fields, trusted: TrustedKeys) -> None:
     """Raise _NextLine where no key is known to have signed: the firmware then looks for another record."""
-    word, key = fields.peek(0), fields.peek(2)
-    if word.text not in (SIG01, SIG02):
-        rule = Rule.SIGNATURE_WORD if word.text else Rule.FIELDS
-        raise _NextLine(Refusal(rule, "it has no signature of a kind known", column=word.column))
+    key = fields.peek(2)
+    try:
+        read_word(fields.copy())
+    except Refusal as refusal:
+        raise _NextLine(refusal) from None
     try:
         field = bytes.fromhex(key.text)
     except ValueError:
