@@ -23,6 +23,7 @@ from sugaroid.presence import Presence
 from sugaroid.probes.route import interface_towards
 from sugaroid.profile import Profile
 from sugaroid.registration import register
+from sugaroid.schoolday import command as schoolday
 
 _GREEN, _RED, _PLAIN = "\033[32m", "\033[31m", "\033[0m"
 _EXAMPLES = """examples:
@@ -32,6 +33,7 @@ _EXAMPLES = """examples:
   sugaroid check --server san-martin.lima.example --address 192.0.2.7 \\
       --expect http --expect-no dhcp,dns,ntp --interface eth0
   sugaroid crowd --server schoolserver.example.org --count 50
+  sugaroid schoolday --server schoolserver.example.org --count 200
 
 exit status: 0 all is as expected, 1 something is not, 2 wrong usage
 """
@@ -79,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=60.0, help="how long they may take (default: %(default)g)")
     command.add_argument("--seed", help="make the same laptops again")
     command.add_argument("--no-queries", action="store_true", help="wait for keys by PEP instead of asking too")
+    command = _add(commands, "schoolday", schoolday.run, "a whole school's day of presence, counted pair by pair")
+    schoolday.add_options(command)
     return parser
 
 
