@@ -24,6 +24,7 @@ from sugaroid.presence import Presence
 from sugaroid.probes.route import interface_towards
 from sugaroid.profile import Profile
 from sugaroid.registration import register
+from sugaroid.schoolday import command as schoolday
 
 _GREEN, _RED, _PLAIN = "\033[32m", "\033[31m", "\033[0m"
 _EXAMPLES = """examples:
@@ -34,6 +35,7 @@ _EXAMPLES = """examples:
       --expect http --expect-no dhcp,dns,ntp --interface eth0
   sugaroid crowd --server schoolserver.example.org --count 50
   sugaroid load --server schoolserver.example.org --laptops 30 --seed lima --compress 10
+  sugaroid schoolday --server schoolserver.example.org --count 200
 
 exit status: 0 all is as expected, 1 something is not, 2 wrong usage
 """
@@ -82,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", help="make the same laptops again")
     command.add_argument("--no-queries", action="store_true", help="wait for keys by PEP instead of asking too")
     load.add_options(_add(commands, "load", load.run, "let many laptops do for a morning what laptops do"))
+    command = _add(commands, "schoolday", schoolday.run, "a whole school's day of presence, counted pair by pair")
+    schoolday.add_options(command)
     return parser
 
 

@@ -17,6 +17,7 @@ from sugaroid.xmpp.register import error_condition
 
 if TYPE_CHECKING:
     from sugaroid.presence import Presence
+    from sugaroid.schoolday.pupil import Pupil
 
 JOIN_SECONDS = 20.0
 # A room that a crowd chats in shall not fill the memory.
@@ -57,7 +58,7 @@ class Room:
 class Rooms:
     """The rooms of one laptop."""
 
-    def __init__(self, session: Presence) -> None:
+    def __init__(self, session: Presence | Pupil) -> None:
         self._session = session
         self._name = secrets.token_hex(4)
         self._entering: dict[str, asyncio.Future[None]] = {}

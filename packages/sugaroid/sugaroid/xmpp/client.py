@@ -12,12 +12,16 @@ from sugaroid.xmpp.connection import ANSWER_SECONDS, Connection
 from sugaroid.xmpp.names import bare, tag
 from sugaroid.xmpp.register import error_condition, register
 from sugaroid.xmpp.sasl import authenticate
+from sugaroid.xmpp.stream import StreamParser
 
 IQ = f"{{{names.CLIENT}}}iq"
 
 
 class Client:
     """One account's connection. Subclasses take what comes unasked: roster pushes, presences, messages."""
+
+    patience = ANSWER_SECONDS
+    """How many seconds the server may take for an answer."""
 
     def __init__(self, user: str, password: str, server: str, address: str, port: int, resource: str) -> None:
         self.server = server
@@ -64,9 +68,9 @@ class Client:
         if self._connection is not None:
             self._connection.send(text)
 
-    async def iq(self, kind: str, payload: str, to: str | None = None, seconds: float = ANSWER_SECONDS) -> Element:
+    async def iq(self, kind: str, payload: str, to: str | None = None, seconds: float | None = None) -> Element:
         """The answer to a request; an error answer raises PresenceError with its condition."""
-        stanza = await self._answer(kind, payload, to, seconds)
+        stanza = await self._answer(kind, payload, to, seconds or self.patience)
         sender = stanza.get("from")
         if to is None and sender is None:
             self.nameless_replies += 1
@@ -102,6 +106,10 @@ class Client:
 
     # What subclasses take
 
+    def make_parser(self) -> StreamParser:
+        """What reads the stream once we are logged in."""
+        return StreamParser()
+
     def handle(self, stanza: Element) -> None:
         """A presence or message."""
 
@@ -114,7 +122,7 @@ class Client:
     # Steps
 
     async def _log_in(self, register_first: bool) -> None:
-        connection = self._connection = await Connection.open(self._address, self._port, self.server)
+        connection = self._connection = await Connection.open(self._address, self._port, self.server, self.patience)
         features = await connection.start_stream(self.server)
         if register_first:
             await register(connection, self._user, self._password)
@@ -122,10 +130,10 @@ class Client:
         offered = {child.text or "" for child in features.iterfind(f"{{{names.SASL}}}mechanisms/*")}
         await authenticate(self._user, self._password, offered, connection.ask)
         self.has_account = True
-        features = await connection.start_stream(self.server)
+        features = await connection.start_stream(self.server, self.make_parser())
         connection.deliver_to(self._received, self._connection_lost)
         bind = tag("bind", {"xmlns": names.BIND}, tag("resource", text=self._resource))
-        bound = await self._answer("set", bind, None, ANSWER_SECONDS)
+        bound = await self._answer("set", bind, None, self.patience)
         if bound.get("type") != "result":
             raise PresenceError(f"the server binds no resource: {error_condition(bound)}", error_condition(bound))
         self.full_jid = bound.findtext(f"{{{names.BIND}}}bind/{{{names.BIND}}}jid") or f"{self.jid}/{self._resource}"

@@ -21,7 +21,8 @@ ANSWER_SECONDS = 20.0
 class Connection:
     """Text on one side, stanzas on the other."""
 
-    def __init__(self, tls: TlsConnection) -> None:
+    def __init__(self, tls: TlsConnection, patience: float = ANSWER_SECONDS) -> None:
+        self._patience = patience
         self.lost: PresenceError | None = None
         self._receiver: Callable[[Element], None] = lambda _stanza: None
         self._on_lost: Callable[[PresenceError], None] = lambda _error: None
@@ -31,19 +32,25 @@ class Connection:
         tls.on_data, tls.on_end = self._data_received, self._ended
 
     @classmethod
-    async def open(cls, address: str, port: int, domain: str) -> Connection:
-        """Connect; CannotConnect says why not."""
+    async def open(cls, address: str, port: int, domain: str, patience: float = ANSWER_SECONDS) -> Connection:
+        """Connect; CannotConnect says why not. `patience`: how many seconds the server may take for an answer."""
+        seconds = max(CONNECT_SECONDS, patience - ANSWER_SECONDS)
         try:
-            return cls(await asyncio.wait_for(TlsConnection.open(address, port, domain), CONNECT_SECONDS))
+            return cls(await asyncio.wait_for(TlsConnection.open(address, port, domain), seconds), patience)
         except asyncio.TimeoutError:
-            raise CannotConnect(f"no TLS on {address}:{port} within {CONNECT_SECONDS:.0f} s") from None
+            raise CannotConnect(f"no TLS on {address}:{port} within {seconds:.0f} s") from None
         except (OSError, ValueError) as error:
             raise CannotConnect(f"no TLS on {address}:{port}: {reason(error)}") from error
 
-    async def start_stream(self, domain: str) -> Element:
-        """Open a stream, anew after a login; its features."""
+    @property
+    def received_bytes(self) -> int:
+        """What the server has sent on this connection, as it went over the wire."""
+        return self._tls.received_bytes
+
+    async def start_stream(self, domain: str, parser: StreamParser | None = None) -> Element:
+        """Open a stream, anew after a login, to be read by a parser of its own; its features."""
         self._parser.close()
-        self._parser = StreamParser()
+        self._parser = parser or StreamParser()
         attributes = {"to": domain, "xmlns": CLIENT, "xmlns:stream": STREAMS, "version": "1.0"}
         self.send("<?xml version='1.0'?>" + tag("stream:stream", attributes)[:-2] + ">")
         features = await self.read()
@@ -58,9 +65,9 @@ class Connection:
         if self.lost is not None and self._inbox.empty():
             raise self.lost
         try:
-            stanza = await asyncio.wait_for(self._inbox.get(), ANSWER_SECONDS)
+            stanza = await asyncio.wait_for(self._inbox.get(), self._patience)
         except asyncio.TimeoutError:
-            raise PresenceError(f"the server kept silent for {ANSWER_SECONDS:.0f} s") from None
+            raise PresenceError(f"the server kept silent for {self._patience:.0f} s") from None
         if stanza is None:
             raise self.lost or PresenceError("the server closed the connection")
         return stanza
@@ -95,6 +102,15 @@ class Connection:
     def drop(self) -> None:
         """Let the connection go without a word."""
         self._tls.drop()
+
+    def reset(self) -> None:
+        """Let the connection go by a TCP reset."""
+        self._tls.reset()
+
+    def fall_silent(self) -> None:
+        """Keep the connection, but read no more of it and tell nobody how it ends."""
+        self._tls.fall_silent()
+        self.deliver_to(lambda _stanza: None, lambda _error: None)
 
     def _data_received(self, data: bytes) -> None:
         parser = self._parser

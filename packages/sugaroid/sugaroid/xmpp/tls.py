@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import socket
 import ssl
+import struct
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -35,6 +37,8 @@ class TlsConnection(asyncio.Protocol):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = laptop_tls().wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._transport: asyncio.Transport | None = None
+        self.received_bytes = 0
+        """What came over the wire, TLS and all."""
 
     @classmethod
     async def open(cls, address: str, port: int, name: str) -> TlsConnection:
@@ -67,6 +71,18 @@ class TlsConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def reset(self) -> None:
+        """End the connection by a TCP reset, as a laptop does that was switched off and on again."""
+        if self._transport is not None and not self._transport.is_closing():
+            held = self._transport.get_extra_info("socket")
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+
+    def fall_silent(self) -> None:
+        """Read no more, and let the other side believe that we are still there."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
     # asyncio calls these
 
     def connection_made(self, transport: Any) -> None:
@@ -74,6 +90,7 @@ class TlsConnection(asyncio.Protocol):
         self._shake_hands()
 
     def data_received(self, data: bytes) -> None:
+        self.received_bytes += len(data)
         self._incoming.write(data)
         if not self.ready.done():
             self._shake_hands()
