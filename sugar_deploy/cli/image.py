@@ -1,0 +1,148 @@
+"""`sugar-deploy image`: images for laptops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sugar_deploy.cli.options import json_option
+from sugar_deploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from sugar_deploy.image.zd.checking import Report
+
+
+@click.group()
+def image() -> None:
+    """Images for laptops: what the laptop's own firmware flashes.
+
+    \b
+    Example:
+      sugar-deploy image pack disk.img 32010o1.zd
+      sugar-deploy image verify 32010o1.zd
+    """
+
+
+@image.command()
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@json_option
+def verify(files: tuple[Path, ...], as_json: bool) -> int:
+    """Tell whether the firmware takes a file, and each rule that it breaks.
+
+    FILE is a .zd (with its .zsp, if that is beside it), a .zsp, or an XO-1's .img with its .crc. Exit status 1 if
+    the firmware would refuse one of them.
+
+    \b
+    Example:
+      sugar-deploy image verify 32010o1.zd --json
+    """
+    reports = {file: _report(file) for file in files}
+    if as_json:
+        found = {str(file): _as_dict(report) for file, report in reports.items()}
+        click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
+    else:
+        for file, report in reports.items():
+            _show(file, report)
+    return 0 if all(report.ok for report in reports.values()) else 1
+
+
+def _report(file: Path) -> Report:
+    from sugar_deploy.image.nand import checksums
+    from sugar_deploy.image.zd.checking import Report, check_image, check_spec
+
+    kind = file.suffix.lower()
+    if kind == ".zd":
+        report, spec = check_image(file), file.with_suffix(".zsp")
+        if report.ok and spec.exists():
+            report.errors += check_spec(spec, file).errors
+        return report
+    if kind == ".zsp":
+        data = file.with_suffix(".zd")
+        if not data.exists():
+            raise UsageError(f"{file}: its data file {data.name} is not beside it", "Put both into one folder")
+        return check_spec(file, data)
+    if kind == ".img":
+        return Report(errors=checksums.faults(file))
+    raise UsageError(f"{file}: is no kind of image that is known", "Give a .zd, .zsp or .img")
+
+
+def _as_dict(report: Report) -> dict[str, object]:
+    return {"ok": report.ok, "errors": report.errors, "warnings": report.warnings, "facts": report.facts}
+
+
+def _show(file: Path, report: Report) -> None:
+    click.echo(f"{file}: {'the firmware takes it' if report.ok else 'the firmware refuses it'}")
+    for name, value in report.facts.items():
+        click.echo(f"  {name}: {value}")
+    for text in report.errors:
+        click.echo(f"  error: {text}", err=True)
+    for text in report.warnings:
+        click.echo(f"  warning: {text}", err=True)
+
+
+@image.command()
+@click.argument("disk", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("target", metavar="NAME.zd", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--previous",
+    metavar="FILE.zd",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take the blocks that did not change from this earlier .zd; by default NAME.zd itself.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    help="Processes that deflate; one for each core by default.",
+)
+@json_option
+def pack(disk: Path, target: Path, previous: Path | None, workers: int | None, as_json: bool) -> None:
+    """Write a disk image as NAME.zd and NAME.zsp, for XO-1.5, XO-1.75 and XO-4.
+
+    \b
+    Example:
+      sugar-deploy image pack disk.img 32010o1.zd
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from sugar_deploy.image.zd.layout import BLOCK_SIZE
+    from sugar_deploy.image.zd.writing import write
+
+    if target.suffix != ".zd":
+        raise UsageError(f"{target}: does not end in .zd", f"Write {target.with_suffix('.zd').name}")
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as shown:
+        task = shown.add_task(target.name, total=None)
+        written = write(
+            disk,
+            target,
+            previous=previous or target,
+            workers=workers or 0,
+            progress=lambda done, total: shown.update(task, completed=done * BLOCK_SIZE, total=total * BLOCK_SIZE),
+        )
+    if as_json:
+        click.echo(json.dumps({name: getattr(written, name) for name in written.__slots__}, indent=2))
+        return
+    click.echo(
+        f"{target}: {written.blocks} blocks, {written.reused} of them as before, {written.size / 2**20:.1f} MiB"
+    )

@@ -1,0 +1,121 @@
+"""Every rule of the firmware's that a `.zd` or a `.zsp` breaks, with block numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+from sugar_deploy.image.zd.layout import END, SECTOR, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, Header
+from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in a file: errors make the firmware refuse it, warnings make it flash something unwanted."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, int | str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the firmware takes it."""
+        return not self.errors
+
+
+def check_image(path: Path) -> Report:
+    """Read, inflate and hash every block of a `.zd`."""
+    report = Report()
+    seen: list[int] = []
+    erased_first = False
+    try:
+        with path.open("rb") as file:
+            head = header(file, path.name)
+            _check_header(head, path.name, report)
+            for chunk in chunks(file, path.name):
+                plain = _plain(chunk, head, path.name, report)
+                if not seen:
+                    erased_first = chunk.line.index == 0 and plain is not None and not any(plain)
+                seen.append(chunk.line.index)
+            if file.read(1):
+                report.warnings.append(f"{path.name}: what follows `zblocks-end:` is not read")
+    except BrokenImage as error:
+        report.errors.append(error.message)
+        return report
+    _check_order(seen, head, path.name, report)
+    report.facts = {
+        "blocks": len(seen),
+        "block size": head.block_size,
+        "device bytes": head.count * head.block_size,
+        "left out": head.count - len(set(seen)),
+        "begins with": "an erased partition table" if erased_first else "data",
+    }
+    return report
+
+
+def _check_header(head: Header, name: str, report: Report) -> None:
+    if head.block_size == 0 or head.block_size % SECTOR:
+        report.errors.append(
+            f"{name}: the block size {head.block_size:#x} is no multiple of {SECTOR}: it goes to wrong places"
+        )
+
+
+def _plain(chunk: Chunk, head: Header, name: str, report: Report) -> bytes | None:
+    line = chunk.line
+    if line.index >= head.count:
+        report.errors.append(f"{name}: block {line.index}: beyond the header's count of {head.count}")
+    try:
+        return expanded(chunk, head.block_size, name)
+    except BrokenImage as error:
+        report.errors.append(error.message)
+        return None
+
+
+def _check_order(seen: list[int], head: Header, name: str, report: Report) -> None:
+    if 0 not in seen:
+        report.warnings.append(f"{name}: block 0 is not written: the laptop keeps its old partition table")
+    elif seen[-1] != 0:
+        report.warnings.append(f"{name}: block 0 is not the last one: an interrupted update leaves a partition table")
+    if seen and max(seen) + 1 != head.count:
+        report.warnings.append(f"{name}: the highest block is {max(seen):x}, by the header {head.count - 1:x}")
+    for number, times in sorted(Counter(seen).items()):
+        if number and times > 1:
+            report.warnings.append(f"{name}: block {number} is written {times} times: the last one stands")
+
+
+def check_spec(spec: Path, image: Path) -> Report:
+    """A `.zsp` against the `.zd` that it is about: a signed update compares them line by line, as text."""
+    report = Report()
+    lines = spec.read_bytes().split(b"\n")
+    starts = [number for number, line in enumerate(lines) if line.startswith(b"data:")]
+    if spec.stat().st_size > SIGNED_SPEC_LIMIT:
+        report.errors.append(f"{spec.name}: is over {SIGNED_SPEC_LIMIT >> 20} MiB: the firmware has no room for it")
+    if not starts:
+        report.errors.append(f"{spec.name}: has no line `data: NAME`")
+        return report
+    named = lines[starts[0]].split()[-1].decode("ascii", "replace")
+    if named.lower() != image.name.lower():
+        report.errors.append(f"{spec.name}: line {starts[0] + 1}: names {named}, the data file is {image.name}")
+    report.errors += [
+        f"{spec.name}: line {number}: Spec line too long ({len(line)} characters)"
+        for number, line in enumerate(lines, start=1)
+        if len(line) >= SIGNED_LINE_LIMIT
+    ]
+    _compare(lines[starts[0] + 1 :], starts[0] + 2, spec, image, report)
+    return report
+
+
+def _compare(lines: list[bytes], first: int, spec: Path, image: Path, report: Report) -> None:
+    with image.open("rb") as file:
+        header(file, image.name)
+        file.seek(0)
+        data = [file.readline()]
+        data += [chunk.text for chunk in chunks(file, image.name)]
+    data.append(END)
+    said = [line + b"\n" for line in lines if line]
+    for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):
+        if mine != theirs:
+            report.errors.append(f"{spec.name}: line {number}: Spec line mismatch with {image.name}")
+            return

@@ -1,0 +1,154 @@
+"""Writes an image's `.zd` and `.zsp`.
+
+Block 0, the partition table, goes first as zeros and last for real: a laptop whose update is interrupted has no
+partition table, rather than one of a half-written system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, Header, data_line
+from sugar_deploy.image.zd.packing import Packed, Packer, Previous, pack
+from sugar_deploy.image.zd.reading import index
+
+BATCH = 16
+"""Blocks that a worker takes at a time: 2 MiB, so that handing over costs little."""
+BATCHES_AHEAD = 4
+"""Batches of each worker that may wait for being written, which bounds the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: counts of blocks, and the `.zd`'s bytes."""
+
+    blocks: int
+    omitted: int
+    reused: int
+    size: int
+
+
+def write(
+    image: Path,
+    target: Path,
+    *,
+    omit: Collection[int] = frozenset(),
+    previous: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: int = 0,
+) -> Written:
+    """Write `target` (`NAME.zd`) and `NAME.zsp` beside it, whole or not at all; the same image gives the same bytes.
+
+    `omit` are the blocks, by index, that no one reads: the laptop keeps what it had there. Block 0 is never left out.
+    `previous` is an earlier `.zd` whose deflated blocks are taken where they are the same. `progress` is told blocks
+    done and in all. Memory does not grow with the image.
+    """
+    total = -(-image.stat().st_size // BLOCK_SIZE)
+    if not total:
+        raise UsageError(f"{image}: is empty", "Give a disk image")
+    order = [number for number in range(1, total) if number not in omit] + [0]
+    spec = target.with_suffix(".zsp")
+    drafts = (target.with_name(target.name + ".partial"), spec.with_name(spec.name + ".partial"))
+    workers = workers or os.cpu_count() or 1
+    try:
+        with drafts[0].open("wb") as data, drafts[1].open("wb") as lines:
+            store = _store(previous)
+            written = _Files(data, lines, target.name, Header(BLOCK_SIZE, max(order) + 1))
+            written.add(pack(0, bytes(BLOCK_SIZE)))
+            reused = 0
+            for done, packed in enumerate(_packed(image, order, store, workers), start=1):
+                written.add(packed)
+                reused += packed.reused
+                progress(done, len(order))
+            size = written.finish()
+        # The specification first: a data file without one is flashed unsigned, the other way round fails late.
+        drafts[1].replace(spec)
+        drafts[0].replace(target)
+    except BaseException:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+        raise
+    return Written(len(order), total - len(order), reused, size)
+
+
+def _store(previous: Path | None) -> Previous | None:
+    return Previous(previous, index(previous)) if previous and previous.exists() else None
+
+
+class _Files:
+    """Both files, written side by side."""
+
+    def __init__(self, data: BinaryIO, lines: BinaryIO, name: str, header: Header) -> None:
+        self._data = data
+        self._lines = lines
+        lines.write(data_line(name))
+        self._both(header.line())
+
+    def _both(self, line: bytes) -> None:
+        self._data.write(line)
+        self._lines.write(line)
+
+    def add(self, block: Packed) -> None:
+        self._both(block.line.line())
+        self._data.write(block.data)
+        self._data.write(b"\n")
+
+    def finish(self) -> int:
+        """The last line, and everything on the disk; the data file's bytes."""
+        self._both(END)
+        for file in (self._lines, self._data):
+            file.flush()
+            os.fsync(file.fileno())
+        return self._data.tell()
+
+
+_packer: Packer | None = None
+
+
+def _begin(image: Path, store: Previous | None) -> None:
+    global _packer  # noqa: PLW0603 - a worker process has one image, which it opens once
+    _packer = Packer(image, store)
+
+
+def _work(indexes: list[int]) -> list[Packed]:
+    assert _packer is not None
+    return _packer(indexes)
+
+
+def _packed(image: Path, order: list[int], store: Previous | None, workers: int) -> Iterator[Packed]:
+    """The blocks in that order, packed by several processes."""
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    if workers == 1 or len(batches) == 1:
+        packer = Packer(image, store)
+        for batch in batches:
+            yield from packer(batch)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(image, store))
+    waiting: deque[Future[list[Packed]]] = deque()
+    try:
+        for batch in batches:
+            if len(waiting) >= workers * BATCHES_AHEAD:
+                yield from waiting.popleft().result()
+            waiting.append(pool.submit(_work, batch))
+        while waiting:
+            yield from waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise DeployError(
+            "a worker that deflates blocks was killed", "Out of memory? Run it again, with fewer --workers"
+        ) from error
+    finally:
+        for future in waiting:
+            future.cancel()
+        with contextlib.suppress(OSError):
+            pool.shutdown(wait=True, cancel_futures=True)
