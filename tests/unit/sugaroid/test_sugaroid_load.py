@@ -14,8 +14,14 @@ from sugaroid.load.plan import SERVICES, plan
 @pytest.mark.parametrize(
     ("values", "share", "expected"),
     # The nearest-rank examples of a table of statistics: 15, 20, 35, 40, 50.
-    [([50, 15, 40, 20, 35], 0.05, 15), ([50, 15, 40, 20, 35], 0.3, 20), ([50, 15, 40, 20, 35], 0.4, 20)]
-    + [([50, 15, 40, 20, 35], 0.5, 35), ([50, 15, 40, 20, 35], 1.0, 50), ([], 0.99, 0.0)],
+    [
+        ([50, 15, 40, 20, 35], 0.05, 15),
+        ([50, 15, 40, 20, 35], 0.3, 20),
+        ([50, 15, 40, 20, 35], 0.4, 20),
+        ([50, 15, 40, 20, 35], 0.5, 35),
+        ([50, 15, 40, 20, 35], 1.0, 50),
+        ([], 0.99, 0.0),
+    ],
 )
 def test_percentiles_are_of_the_nearest_rank(values: list[float], share: float, expected: float) -> None:
     assert percentile(values, share) == expected
