@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sugar_deploy.cli.options import json_option
-from sugar_deploy.errors import UsageError
+from sugar_deploy.cli.options import json_option, verbosity_options
+from sugar_deploy.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from sugar_deploy.image.zd.checking import Report
 
 
@@ -31,7 +33,8 @@ def image() -> None:
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @json_option
-def verify(files: tuple[Path, ...], as_json: bool) -> int:
+@verbosity_options
+def verify(files: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) -> int:
     """Tell whether the firmware takes a file, and each rule that it breaks.
 
     FILE is a .zd (with its .zsp, if that is beside it), a .zsp, or an XO-1's .img with its .crc. Exit status 1 if
@@ -47,7 +50,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> int:
         click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
     else:
         for file, report in reports.items():
-            _show(file, report)
+            _show(file, report, verbose=verbose, quiet=quiet)
     return 0 if all(report.ok for report in reports.values()) else 1
 
 
@@ -75,10 +78,12 @@ def _as_dict(report: Report) -> dict[str, object]:
     return {"ok": report.ok, "errors": report.errors, "warnings": report.warnings, "facts": report.facts}
 
 
-def _show(file: Path, report: Report) -> None:
-    click.echo(f"{file}: {'the firmware takes it' if report.ok else 'the firmware refuses it'}")
-    for name, value in report.facts.items():
-        click.echo(f"  {name}: {value}")
+def _show(file: Path, report: Report, *, verbose: int, quiet: bool) -> None:
+    if not quiet or not report.ok:
+        click.echo(f"{file}: {'the firmware takes it' if report.ok else 'the firmware refuses it'}")
+    if verbose:
+        for name, value in report.facts.items():
+            click.echo(f"  {name}: {value}")
     for text in report.errors:
         click.echo(f"  error: {text}", err=True)
     for text in report.warnings:
@@ -101,37 +106,27 @@ def _show(file: Path, report: Report) -> None:
     help="Processes that deflate; one for each core by default.",
 )
 @json_option
-def pack(disk: Path, target: Path, previous: Path | None, workers: int | None, as_json: bool) -> None:
+@verbosity_options
+def pack(
+    disk: Path, target: Path, previous: Path | None, workers: int | None, as_json: bool, verbose: int, quiet: bool
+) -> None:
     """Write a disk image as NAME.zd and NAME.zsp, for XO-1.5, XO-1.75 and XO-4.
 
     \b
     Example:
       sugar-deploy image pack disk.img 32010o1.zd
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
     from sugar_deploy.image.zd.layout import BLOCK_SIZE
-    from sugar_deploy.image.zd.writing import write
 
     if target.suffix != ".zd":
         raise UsageError(f"{target}: does not end in .zd", f"Write {target.with_suffix('.zd').name}")
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as shown:
+    try:
+        from sugar_deploy.image.zd.writing import write
+    except ModuleNotFoundError as error:
+        raise DeployError(
+            f"the Python package {error.name} is not installed", "pip install 'sugar-deploy[image]'"
+        ) from error
+    with _progress(shown=not as_json and not quiet) as shown:
         task = shown.add_task(target.name, total=None)
         written = write(
             disk,
@@ -142,7 +137,19 @@ def pack(disk: Path, target: Path, previous: Path | None, workers: int | None, a
         )
     if as_json:
         click.echo(json.dumps({name: getattr(written, name) for name in written.__slots__}, indent=2))
-        return
-    click.echo(
-        f"{target}: {written.blocks} blocks, {written.reused} of them as before, {written.size / 2**20:.1f} MiB"
-    )
+    elif not quiet:
+        click.echo(
+            f"{target}: {written.blocks} blocks, {written.reused} of them as before, {written.size / 2**20:.1f} MiB"
+        )
+        if verbose:
+            click.echo(f"{target.with_suffix('.zsp')}: its description, to be signed")
+
+
+def _progress(*, shown: bool) -> Progress:
+    """Bytes done, their rate and the time left, on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not shown or not console.is_terminal)

@@ -1,0 +1,87 @@
+"""`sugar-deploy image`: exit statuses, JSON, and what is said of a file that the firmware refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sugar_deploy.cli import main
+
+VECTORS = Path(__file__).parents[1] / "image" / "vectors"
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main([str(word) for word in words])
+    said = capsys.readouterr()
+    return int(caught.value.code or 0), said.out, said.err
+
+
+@pytest.fixture
+def vector(tmp_path: Path) -> Path:
+    for kind in ("zd", "zsp"):
+        shutil.copy(VECTORS / f"image.{kind}", tmp_path)
+    return tmp_path / "image.zd"
+
+
+def test_a_good_image_is_taken(vector: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "image", "verify", vector)[:2] == (0, f"{vector}: the firmware takes it\n")
+    assert "blocks: 8" in run(capsys, "image", "verify", vector, "-v")[1]
+    assert run(capsys, "image", "verify", vector, "-q") == (0, "", "")
+
+
+def test_a_refused_image_fails_and_names_the_block(vector: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(vector.read_bytes())
+    data[data.index(b"zblock: 1 ") + 100] ^= 1
+    vector.write_bytes(data)
+    status, out, err = run(capsys, "image", "verify", vector)
+    assert (status, "refuses" in out, "block 1" in err) == (1, True, True)
+    status, out, _ = run(capsys, "image", "verify", vector, "--json")
+    report = json.loads(out)
+    assert (status, report["ok"], report["files"][str(vector)]["ok"]) == (1, False, False)
+
+
+def test_the_description_beside_it_is_compared(vector: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = vector.with_suffix(".zsp")
+    spec.write_bytes(spec.read_bytes().replace(b"data: image.zd", b"data: other.zd"))
+    status, _, err = run(capsys, "image", "verify", vector)
+    assert (status, "names other.zd" in err) == (1, True)
+    vector.unlink()
+    status, _, err = run(capsys, "image", "verify", spec)
+    assert (status, "image.zd is not beside it" in err) == (2, True)
+
+
+def test_an_image_is_packed_and_unchanged_blocks_are_taken_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "disk.img").write_bytes(b"a disk of children's work\n" * 40_000)
+    words = ("image", "pack", tmp_path / "disk.img", tmp_path / "laptop.zd", "--workers", "1", "--json")
+    first = json.loads(run(capsys, *words)[1])
+    assert (first["blocks"], first["reused"]) == (8, 0)
+    assert json.loads(run(capsys, *words)[1])["reused"] == 8
+    assert run(capsys, "image", "verify", tmp_path / "laptop.zd", "-q") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pack", "disk.img", "laptop.img"), "laptop.zd"),
+        (("verify", "notes.txt"), "no kind of image"),
+        (("pack", "none.img", "laptop.zd"), "none.img"),
+    ],
+)
+def test_what_cannot_be_is_wrong_usage(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk.img").write_bytes(b"disk")
+    (tmp_path / "notes.txt").write_text("notes")
+    status, _, err = run(capsys, "image", *words)
+    assert (status, said in err) == (2, True)
