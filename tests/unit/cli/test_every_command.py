@@ -79,7 +79,8 @@ def test_a_quiet_command_says_nothing_when_all_is_well(
         ("check", "san-martin: offline-server, master, 192.0.2.10, 0 laptops"),
         (
             "render",
-            "san-martin: backup, dhcp, dns, firewall, ntp, pages, presence, registration, statistics, updates, upgrades; ",
+            "san-martin: backup, dhcp, dns, firewall, ntp, pages, presence, registration, statistics, updates, "
+            "upgrades; ",
         ),
     ],
 )
