@@ -121,6 +121,9 @@ class Backup(Service):
     full_percent: Count = Field(
         90, ge=1, le=100, description="How full the disk may be, in per cent, before laptops are told to come later."
     )
+    most_load: Count = Field(
+        5, ge=1, le=1000, description="While the server's load average is higher, laptops are told to come later."
+    )
     reserve_mib: Count = Field(
         256, ge=0, le=1048576, description="A transfer ends when less than this is free, in MiB."
     )

@@ -85,7 +85,7 @@ def test_one_laptops_backups_are_removed_after_a_question(school):
         one.back_up()
     fingerprint = subprocess.run(["ssh-keygen", "-lf", laptop.key], capture_output=True, text=True).stdout.split()[1]
     asked = school.command("remove-backups", fingerprint)
-    assert (asked.returncode, "Remove 1 backups of SHC00700123" in asked.stdout) == (1, True)
+    assert (asked.returncode, "Remove all backups of SHC00700123 (" in asked.stdout) == (1, True)
     assert asked.stderr == "sugar-server: Nothing was removed.\n"
     assert laptop.snapshots()
     done = school.command("remove-backups", fingerprint, "--yes")
@@ -93,7 +93,7 @@ def test_one_laptops_backups_are_removed_after_a_question(school):
     assert [path.name for path in (school.backups / "homes").iterdir()] == [other.home.name]
     assert [path.name for path in (school.backups / "users").iterdir()] == [other.serial]
     again = school.command("remove-backups", fingerprint, "--yes")
-    assert (again.returncode, "has backed up" in again.stderr) == (1, True)
+    assert (again.returncode, again.stdout) == (0, f"{fingerprint}: no backups.\n")
     # It is still registered, and begins anew.
     laptop.back_up()
     assert len(laptop.snapshots()) == 1
@@ -125,3 +125,21 @@ def test_a_link_to_restore_from(school):
     link = school.command("restore-link", "SHC00700123").stdout.strip()
     assert link.startswith("http://school.example.pe/ds-restore/SHC00700123?token=")
     assert (school.state / "restore.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_backups_of_one_laptop_are_removed_and_of_no_other_with_its_serial(school):
+    gone, stays = school.laptop("SHF00000000"), school.laptop("SHF00000000")
+    for laptop in (gone, stays):
+        laptop.entry(1)
+        laptop.back_up()
+    by_serial = school.command("remove-backups", "SHF00000000", "--yes")
+    assert (by_serial.returncode, "Several laptops" in by_serial.stderr) == (1, True)
+    assert gone.snapshots()
+    done = school.command("remove-backups", gone.home.name, "--yes")
+    assert done.stdout == f"{gone.home.name}: 1 backups were removed.\n"
+    assert not gone.home.exists()
+    assert len(stays.snapshots()) == 1
+    assert [row["identity"] for row in json.loads(school.command("backups", "--json").stdout)] == [stays.home.name]
+    # It comes again, as a laptop that never was here.
+    gone.back_up()
+    assert len(gone.snapshots()) == 1

@@ -16,6 +16,7 @@ ROLE = {
     "backup": {
         **{"enabled": True, "keep_days": 30, "quota_percent": 60, "full_percent": 80, "reserve_mib": 512},
         "laptop_quota_mib": 100,
+        "most_load": 16,
     },
     "updates": {
         **{"enabled": True, "activities": True, "activities_sugarlabs_org": True, "packages": False},
@@ -50,7 +51,7 @@ def test_the_daemon_takes_the_role_s_settings(read):
     assert (config.fqdn, config.title, config.registration.known_serial.value) == ("school.lan", "A B", "hold")
     backup = config.backup
     assert (backup.enabled, backup.keep_days, backup.quota_percent, backup.most_used_percent) == (True, 30, 60, 80)
-    assert (backup.reserve_mib, backup.child_quota_mib) == (512 * MIB, 100 * MIB)
+    assert (backup.reserve_mib, backup.child_quota_mib, backup.most_load) == (512 * MIB, 100 * MIB, 16)
     assert (config.library.enabled, config.library.aslo, config.library.largest_mib) == (True, True, 7 * MIB)
     assert config.repository.enabled is False
     assert (config.statistics.enabled, config.statistics.keep_days) == (False, 400)

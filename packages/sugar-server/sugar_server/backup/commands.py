@@ -36,8 +36,8 @@ def add(commands: Any) -> None:
     adopt.add_argument(
         "--requested", action="store_true", help="do what was asked for on the teacher's pages (systemd does it)"
     )
-    removing = _add(commands, "remove-backups", "remove all backups of one laptop", _remove)
-    removing.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
+    removing = _add(commands, "remove-backups", "remove all backups of laptops, as of a child who has left", _remove)
+    removing.add_argument("laptops", metavar="LAPTOP", nargs="+", help="serial, fingerprint or home")
     removing.add_argument("--yes", action="store_true", help="do not ask")
     link = _add(commands, "restore-link", "a link to a child's backups that is good for an hour", _link)
     link.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
@@ -190,21 +190,30 @@ def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: 
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    """Removes all backups of one laptop, for good. Its registration stays; if it backs up again, it begins anew."""
-    from sugar_server.backup import removal, snapshots
-
+    """Removes all backups of laptops, for good. One that has none is no failure: it may be done again."""
     homes = Homes(Path(load(arguments.root).backup.folder))
     _become_owner(homes)
-    home = _one(homes.named(arguments.laptop), arguments.laptop)
-    told = f"{len(snapshots.names(home))} backups of {home.serial or 'a laptop'} ({home.identity})"
-    if not arguments.yes and not _confirmed(f"Remove {told} for good? Write yes: "):
+    found = {name: homes.named(name) for name in arguments.laptops}
+    given = [(name, _one(several, name)) for name, several in found.items() if several]
+    told = ", ".join(f"{home.serial or 'a laptop'} ({home.identity})" for _, home in given)
+    if given and not arguments.yes and not _confirmed(f"Remove all backups of {told} for good? Write yes: "):
         raise Failed("Nothing was removed.")
+    for name, home in given:
+        _remove_home(homes, name, home)
+    for name in found.keys() - dict(given).keys():
+        print(f"{name}: no backups.")
+    return 0
+
+
+def _remove_home(homes: Homes, name: str, home: Home) -> None:
+    from sugar_server.backup import removal, snapshots
+
+    backups = len(snapshots.names(home))
     try:
         removal.remove(homes, home)
     except Busy:
-        raise Failed("This laptop is backing up just now. Try again in a minute.") from None
-    print(f"Removed {told}.")
-    return 0
+        raise Failed(f"{name} is backing up just now. Try again in a minute.") from None
+    print(f"{name}: {backups} backups were removed.")
 
 
 def _confirmed(question: str) -> bool:
