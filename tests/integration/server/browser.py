@@ -22,8 +22,8 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--no-proxy-server",
 )
-WIDE, NARROW = (1200, 900), (320, 1100)
-"""An XO's screen, and a telephone's."""
+WIDE, NARROW, TELEPHONE = (1200, 900), (320, 1100), (360, 740)
+"""An XO's screen, the narrowest that there is, and a usual telephone's."""
 
 
 @contextmanager

@@ -161,6 +161,19 @@ def test_old_laptops_that_ask_sugarlabs(school, library):
     assert int(root.find(f".//{em}updateSize").text) == -(-made.stat().st_size // 1024)
     with urllib.request.urlopen(root.find(f".//{em}updateLink").text, timeout=10) as answer:
         assert answer.read() == made.read_bytes()
+    for named, told in {
+        "10.0.0.1:8080": "10.0.0.1:8080",
+        "[fe80::1]": "[fe80::1]",
+        "activities.sugarlabs.org": "activities.sugarlabs.org",
+        "[": "school.example.pe",
+        "a b/c": "school.example.pe",
+        "user@evil:80": "school.example.pe",
+        "x:99999999": "school.example.pe",
+        "": "school.example.pe",
+    }.items():
+        answer, body = ask(school, "GET", path, Host=named)
+        assert answer.status == 200
+        assert ElementTree.fromstring(body).find(f".//{em}updateLink").text.startswith(f"http://{told}/activities/")
     root = ElementTree.fromstring(ask(school, "GET", path.replace("Paint", "Nothing"))[1])
     assert root.find(f".//{rdf}Description") is None
 

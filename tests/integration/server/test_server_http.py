@@ -15,9 +15,9 @@ import pytest
 from .laptop import made_up_key, raw, register
 
 
-def ask(server, method, path):
+def ask(server, method, path, **headers):
     connection = http.client.HTTPConnection(*server.address, timeout=10)
-    connection.request(method, path)
+    connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     return answer, answer.read()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import urllib.request
 
 import pytest
 
@@ -54,6 +56,12 @@ def found(server):
     return {str(row["serial"]): row for row in server.registrations()}
 
 
+def classes(server):
+    """As the page of laptops shows them."""
+    with urllib.request.urlopen(server.url + "/laptops", timeout=10) as answer:
+        return sorted(re.findall(r"<td><bdi>([^<]*)</bdi></td>", answer.read().decode()))
+
+
 def test_taken_over(debian_server, identity):
     debian_server.start()
     assert register(debian_server.url, "SHC00700124", "new nick", "", NEWER)["success"] == "OK"
@@ -78,6 +86,18 @@ def test_taken_over(debian_server, identity):
     assert "\x1b" not in str(rows["SHF00000000"]["nick"])
     assert rows["SHC00700124"]["nick"] == "new nick"
     assert rows["SHC00700129"]["last_at"] == "1970-11-12T12:34:56Z"
+
+
+def test_the_class_that_pages_show(debian_server, identity):
+    debian_server.start()
+    assert debian_server.command("import-idmgr", str(identity)).returncode == 0
+    assert classes(debian_server) == ["", "", "0", "3"]
+    # The school's list wins where it names a class, and else nothing is lost.
+    debian_server.configure("serial,group\nSHC00700124,b2\nSHC00700123,\n", "laptops.csv")
+    debian_server.configure("[registration]\nlaptops = /etc/sugar-server/laptops.csv\n", "conf.d/laptops.conf")
+    debian_server.stop()
+    debian_server.start()
+    assert classes(debian_server) == ["", "0", "3", "b2"]
 
 
 def test_again_changes_nothing(debian_server, identity):

@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.bundles import activity
 
-from .browser import NARROW, WIDE, chromium, fresh, log_in, resize, text
+from .browser import NARROW, TELEPHONE, WIDE, chromium, fresh, log_in, resize, text
 from .conftest import PYTHONS, _server
 from .laptop import made_up_key, register
 
@@ -293,6 +293,28 @@ def test_no_page_is_framed(page, school, tmp_path):
     page.get_log("browser")
 
 
+def assert_legible(driver):
+    """All texts of all plots are as large as small print, within the plot, and on no other text or bar."""
+    found = driver.execute_script(
+        """const box = one => { const r = one.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
+        return [...document.querySelectorAll('main svg')].map(svg => ({
+            frame: box(svg), texts: [...svg.querySelectorAll('text')].map(one => ({box: box(one),
+            size: parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a, words: one.textContent})),
+            rects: [...svg.querySelectorAll('rect')].map(box)}))"""
+    )
+    assert len(found) == 3
+    for plot in found:
+        left, top, right, bottom = plot["frame"]
+        for number, one in enumerate(plot["texts"]):
+            x1, y1, x2, y2 = one["box"]
+            assert one["size"] >= 12, one
+            assert left - 1 <= x1 and top - 1 <= y1 and x2 <= right + 1 and y2 <= bottom + 1, (one, plot["frame"])
+            others = [other["box"] for other in plot["texts"][:number]] + plot["rects"]
+            for a1, b1, a2, b2 in others:
+                overlap = min(x2, a2) - max(x1, a1) > 1 and min(y2, b2) - max(y1, b1) > 4 and b2 > b1 and a2 > a1
+                assert not overlap, (one, (a1, b1, a2, b2))
+
+
 def test_what_laptops_report_is_drawn(driver, tmp_path_factory):
     """The daemon's own rooms: statistics that came over HTTP, under the policy that lets no foreign style in."""
     shots = tmp_path_factory.mktemp("screenshots-statistics")
@@ -325,15 +347,17 @@ def test_what_laptops_report_is_drawn(driver, tmp_path_factory):
         assert activities[0][0] == pytest.approx(2 * activities[1][0], rel=0.05)
         driver.execute_script(AXE)
         assert driver.execute_async_script("axe.run().then(r => arguments[arguments.length-1](r.violations))") == []
-        for size in (WIDE, NARROW):
+        for size in (WIDE, NARROW, TELEPHONE):
             resize(driver, size)
             driver.save_screenshot(str(shots / f"{size[0]}.png"))
             assert driver.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+            assert_legible(driver)
         fresh(driver, language="es")
         driver.get(server.url + "/statistics")
         assert "Las más usadas: AbiWord" in text(driver)
         driver.get(server.url + "/server")
         assert "Registro" in text(driver, "main table")
+        assert "este servidor no intercambia nada con otros" in text(driver)
         complaints = [entry for entry in driver.get_log("browser") if "favicon" not in entry["message"]]
         assert complaints == []
         assert "Traceback" not in server.log.read_text()

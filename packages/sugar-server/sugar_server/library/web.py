@@ -24,13 +24,15 @@ from sugar_server.pages.view import View, chosen_language
 
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 _MOST_LANGUAGES = 20
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""A name or an address, maybe with a port."""
 
 
 class Activities:
     """Offers the bundles of the library's folder."""
 
     def __init__(self, config: Config, view: Callable[[Request], View]) -> None:
-        self._settings, self._view = config.library, view
+        self._settings, self._fqdn, self._view = config.library, config.fqdn, view
         folder = Path(self._settings.folder)
         self._library = Library(folder, self._settings.largest_mib)
         if self._settings.enabled:
@@ -68,8 +70,13 @@ class Activities:
     async def update(self, request: Request) -> Response:
         """One laptop's question for one bundle; who follows DNS to here finds the bundle at the same name."""
         item = (await self._look()).find(request.query_params.get("id", ""))
-        link = f"{request.base_url}activities/{page.link(item.file)}" if item else ""
+        link = f"http://{self._host(request)}/activities/{page.link(item.file)}" if item else ""
         return Response(aslo.answer(item, link), media_type="application/rdf+xml")
+
+    def _host(self, request: Request) -> str:
+        """By which name the laptop came; this server's own where what it says is none."""
+        said = request.headers.get("host", "")
+        return said if _HOST.fullmatch(said) else self._fqdn
 
     async def _look(self) -> Shelf:
         return await asyncio.get_running_loop().run_in_executor(None, self._library.look)

@@ -25,7 +25,7 @@ class Laptop:
     held: bool
     nick: str
     group: str
-    """The child's class, "" if the school's list does not tell."""
+    """The child's class, "" if nobody told it."""
     serial: str
     registered: float
     latest: float
@@ -37,14 +37,14 @@ class Laptop:
         return hashlib.sha256(f"{'held' if self.held else 'page of'} {self.identity}".encode()).hexdigest()[:20]
 
 
-def laptops(rows: Iterable[Mapping[str, Any]], groups: Mapping[str, str]) -> list[Laptop]:
-    """The laptops in the registrations' rows, by class and name; GROUPS has the classes by serial in upper case."""
+def laptops(rows: Iterable[Mapping[str, Any]]) -> list[Laptop]:
+    """The laptops in the registrations' rows, by class and name."""
     found = [
         Laptop(
             identity=row["fingerprint"],
             held=row["state"] == "held",
             nick=row["nick"],
-            group=groups.get(row["serial"].upper(), ""),
+            group=row["class_group"] or "",
             serial=row["serial"],
             registered=_moment(row["first_at"]),
             latest=_moment(row["last_at"]),

@@ -76,9 +76,7 @@ def body(view: View, state: State, has_synchronisation: bool) -> Html:
     free = state.health["disk_free_bytes"]
     if free is not None and state.disk_bytes:
         facts.append((_("Disk"), _disk(view, free, state.disk_bytes)))
-    if has_synchronisation:
-        last = state.synchronised
-        facts.append((_("Last synchronisation"), _("never") if last is None else view.language.time(last)))
+    facts.append((_("Last synchronisation"), _synchronised(view, state, has_synchronisation)))
     facts.append((_("Versions"), html("<bdi>{versions}</bdi>", versions=_versions(state))))
     facts.append((_("Clock of this server"), view.language.time(view.now)))
     return html(
@@ -88,6 +86,13 @@ def body(view: View, state: State, has_synchronisation: bool) -> Html:
         facts=[html("<dt>{what}</dt><dd>{it}</dd>\n", what=what, it=it) for what, it in facts],
         services=_services(view, state.services) if state.services else None,
     )
+
+
+def _synchronised(view: View, state: State, has_synchronisation: bool) -> str | Html:
+    _ = view.language.gettext
+    if not has_synchronisation:
+        return _("this server exchanges nothing with others")
+    return _("never") if state.synchronised is None else view.language.time(state.synchronised)
 
 
 def _health(view: View, health: Mapping[str, Any]) -> Html:

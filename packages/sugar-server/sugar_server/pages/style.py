@@ -55,7 +55,7 @@ nav form{display:inline}
 .good,.bad,.note{padding:.5rem 1rem;border:1px solid;border-inline-start-width:.5rem}
 .good{color:#1b5e20;background:#f1f8f1}.bad{color:#8b1018;background:#fdf1f1}.note{color:#4a3500;background:#fdf7e3}
 meter{width:100%;max-width:22rem;height:1.25rem}
-svg{max-width:100%;height:auto;direction:ltr}
+svg{max-width:100%;direction:ltr}
 .less{color:#595959}
 @media (prefers-color-scheme:dark){
 body,.skip{color:#ececec;background:#161616}

@@ -265,7 +265,7 @@ class Pages:
 
     async def _laptops(self) -> list[Laptop]:
         rows = await self._written(lambda store: store.registrations())
-        return await _in_thread(lambda: laptops(rows, self._config.registration.groups))
+        return await _in_thread(lambda: laptops(rows))
 
     async def _laptop(self, view: View) -> Laptop:
         number = view.request.path_params["number"]

@@ -162,13 +162,16 @@ class Store:
             return True
 
     def assign_groups(self, groups: Mapping[str, str]) -> None:
-        """Enters the classes of a list, by serial in upper case."""
-        for row in self._database.rows("SELECT fingerprint, serial, class_group FROM registrations"):
-            group = groups.get(row["serial"].upper())
-            if group is not None and group != row["class_group"]:
-                self._database.run(
-                    "UPDATE registrations SET class_group = ? WHERE fingerprint = ?", group, row["fingerprint"]
-                )
+        """Enters the classes of a list, by serial in upper case; who is not in it keeps the class that it has."""
+        for table in ("registrations", "held"):
+            for row in self._database.rows(f"SELECT fingerprint, serial, class_group FROM {table}"):  # noqa: S608
+                group = groups.get(row["serial"].upper())
+                if group is not None and group != row["class_group"]:
+                    self._database.run(
+                        f"UPDATE {table} SET class_group = ? WHERE fingerprint = ?",  # noqa: S608
+                        group,
+                        row["fingerprint"],
+                    )
 
     def approve(self, fingerprint: str) -> bool:
         """Accepts a held registration, in a transaction of the caller's; False if there is none."""
