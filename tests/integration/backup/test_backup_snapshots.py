@@ -114,6 +114,26 @@ def test_a_second_session_waits_for_the_first(school):
     assert time.monotonic() - began < 30
 
 
+def test_more_laptops_than_places_wait_for_their_turn(idle_school):
+    school = idle_school
+    school.configure("most_sessions = 1\n")
+    school.start()
+    laptops = [school.laptop(f"SHC0070012{number}") for number in range(3)]
+    began = time.monotonic()
+    uploads = []
+    for laptop in laptops:
+        laptop.entry(1).joinpath("data").write_bytes(os.urandom(1_000_000))
+        argv = ["rsync", "-e", " ".join(laptop.ssh()), "-rlt", "--timeout=160", "--bwlimit=800"]
+        uploads.append(subprocess.Popen([*argv, f"{laptop.journal}/", "127.0.0.1:datastore-current"]))
+    # A list needs no place.
+    assert laptops[0].run("snapshots").stdout == "[]\n"
+    assert [upload.wait(timeout=60) for upload in uploads] == [0, 0, 0]
+    # One after the other: 3 MB at 800 KiB/s.
+    assert time.monotonic() - began > 3
+    for laptop in laptops:
+        assert laptop.complete().returncode == 0
+
+
 def test_what_a_lost_connection_left_is_carried_on(school):
     laptop = school.laptop()
     content = os.urandom(3_000_000)

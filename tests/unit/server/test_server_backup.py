@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from sugar_server.backup import entries, xoj
 from sugar_server.backup.availability import Availability
+from sugar_server.backup.flush import Flush
 from sugar_server.backup.settings import BackupSettings
 from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.transfer import Completion, Download, Listing, Refused, Upload, parse
@@ -22,6 +26,7 @@ class World:
 
     def __init__(self, **settings: object) -> None:
         self.load, self.used, self.now = 0.0, 0.0, 1000.0
+        self.snapshots: dict[str, float] = {}
         self.availability = Availability(
             BackupSettings(**settings),
             lambda serial: serial.startswith("SHC"),
@@ -29,6 +34,7 @@ class World:
             used=lambda _: self.used,
             clock=lambda: self.now,
             jitter=lambda: 0.5,
+            snapshot_at=lambda _, serial: self.snapshots.get(serial, 0.0),
         )
 
     def ask(self, serial: str = SERIAL) -> int:
@@ -58,6 +64,55 @@ def test_eleven_in_five_minutes_and_again_after_that():
     assert world.ask("SHC00000050") == 503
     world.now += 2
     assert world.ask("SHC00000050") == 200
+
+
+def test_who_has_finished_makes_room():
+    world = World()
+    world.snapshots["SHC00000001"] = 5.0
+    for number in range(11):
+        assert world.ask(f"SHC{number:08}") == 200
+    assert world.ask("SHC00000050") == 503
+    world.snapshots["SHC00000001"] = 6.0
+    assert world.ask("SHC00000050") == 200
+    assert world.ask("SHC00000051") == 503
+    # The clock was set back meanwhile.
+    world.snapshots["SHC00000050"] = 4.0
+    assert world.ask("SHC00000051") == 200
+
+
+def test_one_flush_for_all_who_came_while_another_was_under_way():
+    flushed, goes_on = [], threading.Event()
+
+    def flush(folder):
+        flushed.append(folder)
+        assert goes_on.wait(10)
+
+    shared = Flush(flush)
+    first = threading.Thread(target=shared, args=(Path("/first"),))
+    first.start()
+    while not flushed:
+        time.sleep(0.01)
+    others = [threading.Thread(target=shared, args=(Path("/other"),)) for _ in range(30)]
+    for thread in others:
+        thread.start()
+    time.sleep(0.2)
+    # What they brought may have missed the flush that is under way.
+    assert all(thread.is_alive() for thread in others)
+    goes_on.set()
+    for thread in (first, *others):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert flushed == [Path("/first"), Path("/other")]
+
+
+def test_a_flush_that_fails_holds_nobody_up():
+    def flush(_):
+        raise OSError
+
+    shared = Flush(flush)
+    for _ in range(2):
+        with pytest.raises(OSError):
+            shared(Path("/"))
 
 
 def test_who_asks_again_counts_once():

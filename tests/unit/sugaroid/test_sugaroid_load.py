@@ -12,19 +12,13 @@ from sugaroid.load.plan import SERVICES, plan
 
 
 @pytest.mark.parametrize(
-    ("values", "share", "expected"),
+    ("share", "expected"),
     # The nearest-rank examples of a table of statistics: 15, 20, 35, 40, 50.
-    [
-        ([50, 15, 40, 20, 35], 0.05, 15),
-        ([50, 15, 40, 20, 35], 0.3, 20),
-        ([50, 15, 40, 20, 35], 0.4, 20),
-        ([50, 15, 40, 20, 35], 0.5, 35),
-        ([50, 15, 40, 20, 35], 1.0, 50),
-        ([], 0.99, 0.0),
-    ],
+    [(0.05, 15), (0.3, 20), (0.4, 20), (0.5, 35), (1.0, 50)],
 )
-def test_percentiles_are_of_the_nearest_rank(values: list[float], share: float, expected: float) -> None:
-    assert percentile(values, share) == expected
+def test_percentiles_are_of_the_nearest_rank(share: float, expected: float) -> None:
+    assert percentile([50, 15, 40, 20, 35], share) == expected
+    assert percentile([], share) == 0
 
 
 def test_waiting_for_a_turn_is_not_hidden_and_nothing_is_lost_side_by_side() -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sugar_server.backup import low_disk, removal, sandbox, snapshots
@@ -20,6 +21,8 @@ from sugar_server.backup.settings import BackupSettings
 from sugar_server.notify import notify, watchdog_seconds
 
 _log = logging.getLogger(__name__)
+_THREADS_BESIDE = 8
+"""For what needs no place: marks of completion, and lists."""
 
 
 def run(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> None:
@@ -38,6 +41,9 @@ async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.soc
     homes = Homes(folder)
     shutil.rmtree(folder / "incoming", ignore_errors=True)
     clear(homes)
+    # A session waits for the disk in a thread: with fewer threads than sessions, those would wait for each other.
+    threads = ThreadPoolExecutor(settings.most_sessions + _THREADS_BESIDE)
+    asyncio.get_running_loop().set_default_executor(threads)
     service = Service(homes, Registrations(state), settings, host_keys(folder / "keys"))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

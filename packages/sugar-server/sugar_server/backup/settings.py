@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
 from sugar_server.values import Keys, boolean, mebibytes, path, whole
 
@@ -26,6 +27,17 @@ KEYS: Keys = {
 }
 
 
+_MIB_OF_A_SESSION = 64
+"""Of the machine's memory: bubblewrap and rsync take a fifth of it for a usual Journal, all for a very large one."""
+_MOST_SESSIONS = 20
+
+
+def fitting_sessions() -> int:
+    """How many transfers this machine bears at once: 4 with 256 MB, 20 from 1.3 GB on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return max(2, min(_MOST_SESSIONS, memory // _MIB_OF_A_SESSION))
+
+
 @dataclass(frozen=True)
 class BackupSettings:
     """When backups are taken and how long they are kept, checked."""
@@ -40,7 +52,7 @@ class BackupSettings:
     """Of the file system's blocks, and of its inodes."""
     most_recent_laptops: int = 10
     recent_minutes: int = 5
-    most_sessions: int = 20
+    most_sessions: int = field(default_factory=fitting_sessions)
     reserve_mib: int = 256 * 1024 * 1024
     """In bytes: a transfer ends when less is free."""
     quota_percent: int = 70

@@ -14,6 +14,7 @@ import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from sugar_server.backup.flush import Flush
 from sugar_server.backup.homes import Home, replace_link
 
 NAME = re.compile(r"datastore-(\d{4}-\d\d-\d\d_\d\d:\d\d)")
@@ -21,6 +22,7 @@ _FORMAT = "datastore-%Y-%m-%d_%H:%M"
 _SHRUNK = 10
 """A Journal with less than a tenth of its entries has shrunk as no child's clearing up makes it."""
 _NEW, _BEFORE = ".new", ".before"
+_flush_all = Flush()
 
 
 def moment(name: str) -> datetime:
@@ -168,7 +170,7 @@ def copy(snapshot: Path, home: Home, name: str) -> None:
 
 def _publish(home: Home, copy: Path, now: float) -> str:
     # rsync does not wait for the disk: the file system is flushed before the snapshot bears its name.
-    subprocess.run(["/bin/sync", "--file-system", home.path], check=False, capture_output=True)
+    _flush_all(home.path)
     name = free_name(home, now)
     copy.rename(home.path / name)
     replace_link(home.latest, name)

@@ -72,6 +72,8 @@ _HOST_KEYS: tuple[tuple[str, str, dict[str, int]], ...] = (
 )
 _SECONDS_TO_LOG_IN = 30
 _SECONDS_OF_SILENCE = 30
+_SECONDS_TO_WAIT = 100
+"""For a place: less than ds-backup's patience of 160 s."""
 _FAILURE = 1
 
 
@@ -110,6 +112,9 @@ class Service:
     sessions: set[asyncio.Task[int]] = field(default_factory=set)
     connections: int = 0
 
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.settings.most_sessions)
+
     async def listen(self, listening: socket.socket) -> asyncio.AbstractServer:
         """Serves on a socket until what is returned is closed."""
         loop = asyncio.get_running_loop()
@@ -137,11 +142,9 @@ class Service:
         streams = _Streams(process)
         try:
             request = self._request(process, laptop)
-            if len(self.sessions) >= self.settings.most_sessions:
-                raise Failed("the server is busy; try again later")
             session = Session(self.homes, self.settings, laptop.identity, process.get_extra_info("username"))
             # A task of its own: it comes to its own end, in its home, also when the connection is lost.
-            task = asyncio.get_running_loop().create_task(session.do(request, streams))
+            task = asyncio.get_running_loop().create_task(self._in_turn(session, request, streams))
             self.sessions.add(task)
             task.add_done_callback(self.sessions.discard)
             status = await asyncio.shield(task)
@@ -153,6 +156,19 @@ class Service:
             _log.exception("The session of %s failed.", laptop.serial)
             status = _FAILURE
         process.exit(status)
+
+    async def _in_turn(self, session: Session, request: transfer.Request, streams: _Streams) -> int:
+        """Moves a Journal when there is a place for it. The rest is short, and ds-backup is in a hurry with it."""
+        if isinstance(request, (transfer.Completion, transfer.Listing)):
+            return await session.do(request, streams)
+        try:
+            await asyncio.wait_for(self._places.acquire(), _SECONDS_TO_WAIT)
+        except asyncio.TimeoutError:
+            raise Failed("the server is busy; try again later") from None
+        try:
+            return await session.do(request, streams)
+        finally:
+            self._places.release()
 
     def _request(self, process: Any, laptop: Registered) -> transfer.Request:
         if process.subsystem or process.command is None:
