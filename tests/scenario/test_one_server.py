@@ -146,7 +146,7 @@ def test_the_status_tells_of_a_school_that_is_well_and_of_one_that_is_off(lab: L
     assert school["reachable"] is True
     assert school["health"] == "ok"
     assert set(school["phases"]) == {phase.role for phase in PHASES}
-    assert {"sugar-server=0.1.0", "sugaroid=0.1.0"} <= set(school["packages"])
+    assert {"sugar-server=0.2.0", "sugaroid=0.2.0"} <= set(school["packages"])
     assert school["snapshot"] == (folder.published / "snapshot").read_text().strip()
     server.stop()
     try:
