@@ -42,6 +42,7 @@ for command in (apply, shell, ssh_config, test, verify):
 @suite_option
 @backend_option
 @offline_option
+@click.option("--with-sugar", is_flag=True, help="The laptops run Debian's Sugar, on a screen to look at by VNC.")
 @click.option("--name", "identity", metavar="LAB", help="Call the lab this; made up by default.")
 @json_option
 @verbosity_options

@@ -31,7 +31,7 @@ class Seat:
     @property
     def image(self) -> Path:
         """The root filesystem that it starts from."""
-        return Path(self.spec.image)
+        return Path(self.spec.sugar_image if self.machine.sugar else self.spec.image)
 
     @property
     def number(self) -> int:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from sugar_deploy.deployment.model import Deployment
 from sugar_deploy.errors import DeployError
-from sugar_deploy.lab import control, garbage, network
+from sugar_deploy.lab import control, garbage, network, sugar
 from sugar_deploy.lab.backends import traits
 from sugar_deploy.lab.image import Image, obtain, recipe
 from sugar_deploy.lab.launch import end, launch, require_root
@@ -54,10 +54,11 @@ class Lab:
         backend: str = "nspawn",
         identity: str | None = None,
         offline: bool = False,
+        with_sugar: bool = False,
         say: Say = lambda _: None,
     ) -> Lab:
         """A server for each school, named as the school, and a laptop for each server, <school>-laptop."""
-        machines = machines_for(deployment, offline=offline)
+        machines = machines_for(deployment, offline=offline, with_sugar=with_sugar)
         return cls(machines, suite=suite, backend=backend, identity=identity, say=say)
 
     @classmethod
@@ -73,27 +74,33 @@ class Lab:
 
     def fetch_image(self) -> None:
         """Have the image ready, so that `up` only boots."""
-        _image, held = self._obtain(read_mirror())
-        os.close(held)
+        for _image, held in self._obtain(read_mirror()):
+            os.close(held)
 
-    def _obtain(self, mirror: Mirror) -> tuple[Image, int]:
+    def _obtain(self, mirror: Mirror) -> list[tuple[Image, int]]:
+        """The plain image, and after it that with Sugar if some machine has it."""
         kind = traits(self.backend)
         architecture = execute(("dpkg", "--print-architecture")).strip()
         extra = kind.image_packages(architecture)
-        return obtain(recipe(self.suite, architecture, mirror, kind.image_kind, extra), self._say)
+        recipes = [recipe(self.suite, architecture, mirror, kind.image_kind, extra)]
+        if any(machine.sugar for machine in self.specs):
+            recipes.append(sugar.with_sugar(recipes[0]))
+        return [obtain(each, self._say) for each in recipes]
 
     def up(self, *, owned: bool = True) -> None:
         """Boot all machines and wait for their SSH; an owned lab ends with this process."""
         require_root()
         garbage.collect()
         mirror = read_mirror()
-        image, held = self._obtain(mirror)
-        spec = LabSpec(self.place.identity, self.suite, self.backend, str(image.root), self.specs)
+        images, held = zip(*self._obtain(mirror), strict=True)
+        roots = [str(image.root) for image in images]
+        spec = LabSpec(self.place.identity, self.suite, self.backend, roots[0], self.specs, "".join(roots[1:]))
         self._say(f"Booting {', '.join(each.name for each in self.specs)} ({self.suite}, {self.backend})")
         try:
-            self._process = launch(spec, mirror, owned=owned, held=(held,))
+            self._process = launch(spec, mirror, owned=owned, held=held)
         finally:
-            os.close(held)
+            for descriptor in held:
+                os.close(descriptor)
         try:
             self._read_state()
             for machine in self.machines.values():

@@ -1,4 +1,4 @@
-"""Makes the lab's laptop of a school one that can check it: its address, its way to the server, sugaroid."""
+"""Makes the lab's laptop of a school one that can check it: its address, its way to the server, its programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.folder import Folder
+from sugar_deploy.lab.client import install_client
 from sugar_deploy.lab.lab import Lab
 from sugar_deploy.lab.machine import Machine
 from sugar_deploy.lab.spec import UPLINK
@@ -28,6 +29,8 @@ def ready_laptop(lab: Lab, host: Host, folder: Folder) -> str:
             "Switch services.dhcp on to try it in the lab",
         )
     install_sugaroid(laptop, folder)
+    if laptop.spec.sugar:
+        install_client(laptop, host, folder, lab.suite)
     return f"{laptop.name} has {address}"
 
 

@@ -57,6 +57,7 @@ def bring_up(
     identity: str | None = None,
     owned: bool = True,
     offline: bool = False,
+    with_sugar: bool = False,
     say: Say = lambda _: None,
 ) -> Lab:
     """A lab for a scenario as `init` writes it, or for a deployment's folder."""
@@ -68,7 +69,13 @@ def bring_up(
     chosen = choose(say) if backend == "auto" else backend
     with _source(scenario or DEFAULT_SCENARIO, source) as folder:
         lab = Lab.for_deployment(
-            load(folder), suite=suite, backend=chosen, identity=identity, offline=offline, say=say
+            load(folder),
+            suite=suite,
+            backend=chosen,
+            identity=identity,
+            offline=offline,
+            with_sugar=with_sugar,
+            say=say,
         )
         lab.up(owned=owned)
         try:

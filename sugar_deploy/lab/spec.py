@@ -41,6 +41,8 @@ class MachineSpec:
     memory_mib: int = 1024
     offline: bool = False
     """Without the lab's way to packages: a machine that has only what is brought to it."""
+    sugar: bool = False
+    """With Debian's Sugar on a screen of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ class LabSpec:
     suite: str
     backend: str
     image: str
-    """The unpacked root filesystem that every machine starts from; never written to."""
+    """The unpacked root filesystem that machines start from; never written to."""
     machines: tuple[MachineSpec, ...]
+    sugar_image: str = ""
+    """The one with Sugar, for the machines that have it."""
 
     @property
     def links(self) -> tuple[str, ...]:

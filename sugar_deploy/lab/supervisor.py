@@ -32,6 +32,7 @@ from sugar_deploy.lab.guest import guest_files
 from sugar_deploy.lab.places import LabPlace, cache_root
 from sugar_deploy.lab.process import execute
 from sugar_deploy.lab.spec import LabSpec, MachineSpec
+from sugar_deploy.lab.sugar import desktop_files
 
 _SHUTDOWN_SECONDS = 60.0
 
@@ -55,6 +56,7 @@ class Desk:
     def prepare(self) -> None:
         machine = self.seat.machine
         files = guest_files(machine, keys.identity(self.seat.place, machine.name), self.port)
+        files += desktop_files() if machine.sugar else ()
         self.backend.prepare(self.seat, files, self.port)
 
     def start(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sugar_deploy.deployment.model import Deployment, School
 from sugar_deploy.errors import UsageError
 from sugar_deploy.lab.spec import UPLINK, MachineSpec, Nic
@@ -9,14 +11,17 @@ from sugar_deploy.lab.spec import UPLINK, MachineSpec, Nic
 MOST_SCHOOLS = 20
 UPLINK_NIC = "eth0"
 LAN_NIC = "eth1"
+_SUGAR_MIB = 1536
 UNPLUGGED = "unplugged"
 """Begins the name of a link with nobody else on it."""
 
 
-def machines_for(deployment: Deployment, *, offline: bool = False) -> tuple[MachineSpec, ...]:
+def machines_for(
+    deployment: Deployment, *, offline: bool = False, with_sugar: bool = False
+) -> tuple[MachineSpec, ...]:
     """A server and a laptop for each school; schools share the uplink, each has a LAN of its own.
 
-    OFFLINE servers have no uplink: from them the laptop is all there is.
+    OFFLINE servers have no uplink: from them the laptop is all there is. WITH_SUGAR laptops run Sugar.
     """
     schools = sorted(deployment.schools.items())
     if not schools:
@@ -26,10 +31,11 @@ def machines_for(deployment: Deployment, *, offline: bool = False) -> tuple[Mach
             f"The deployment has {len(schools)} schools, the lab has room for {MOST_SCHOOLS}",
             "Try it with a few of them",
         )
+    pairs = [(_offline if offline else _machines)(number, *school) for number, school in enumerate(schools)]
     return tuple(
         machine
-        for number, (name, school) in enumerate(schools)
-        for machine in (_offline(number, name, school) if offline else _machines(number, name, school))
+        for server, laptop in pairs
+        for machine in (server, replace(laptop, sugar=True, memory_mib=_SUGAR_MIB) if with_sugar else laptop)
     )
 
 

@@ -20,8 +20,11 @@ apt must not remove one of them because its twin from the same source has been u
 """
 TOOL = ("python3", "python3-venv")
 """For Ansible on the server, and for sugar-deploy itself at a school without the Internet."""
-CLIENT = ("sucrose",)
-"""For laptops on Debian. What recipes of images will install belongs into `wanted` as well, as a wish of its own."""
+CLIENT = ("sucrose", "telepathy-mission-control-5")
+"""For laptops on Debian: Sugar, and what it only recommends, though its shell does not start without it.
+
+What recipes of images will install belongs into `wanted` as well, as a wish of its own.
+"""
 KERNEL = "repository.kernel"
 """Who asks for a kernel."""
 _LINUX: Mapping[str, str] = {

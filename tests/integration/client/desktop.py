@@ -50,7 +50,8 @@ def main(mode, *wanted):
     def finished(_model, installed, bad, cancelled):
         seen["finished"] = {
             "installed": [bundle.get_bundle_id() for bundle in installed],
-            "failed": [update.bundle_id for update in bad if hasattr(update, "bundle_id")],
+            # What failed is an update before it is fetched, and a bundle after it.
+            "failed": [getattr(one, "bundle_id", None) or one.get_bundle_id() for one in bad],
             "cancelled": cancelled,
         }
         GLib.idle_add(loop.quit)

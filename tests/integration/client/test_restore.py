@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -136,23 +137,36 @@ def test_an_interrupted_restoration_goes_on(server: SchoolServer, child: Child):
 
 
 def test_nothing_is_replaced_while_sugar_runs(server: SchoolServer, child: Child):
+    """An activity, as Sugar starts it, that its shell has not ended yet."""
     child.entry(4)
-    argv = ["dbus-run-session", "--", "/usr/bin/datastore-service"]
-    environment = child.environment() | {"SUGAR_HOME": str(child.home / ".sugar"), "SUGAR_PROFILE": "default"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    sugar = subprocess.Popen(argv, env=environment, start_new_session=True, **quiet)
-    try:
-        deadline = time.monotonic() + 20
-        while not (child.journal / "ds_clean").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        done = child.run("restore")
-    finally:
-        # The bus and the service, which would outlive the program that started them.
-        os.killpg(sugar.pid, signal.SIGTERM)
-        sugar.wait(timeout=20)
+    sugar = {"SUGAR_HOME": str(child.home / ".sugar"), "SUGAR_PROFILE": "default", "SUGAR_BUNDLE_ID": "org.example.A"}
+    with subprocess.Popen(["sleep", "60"], env=child.environment() | sugar) as activity:
+        try:
+            done = child.run("restore")
+        finally:
+            activity.terminate()
     assert done.returncode == 1
     assert "Log out of Sugar" in done.stderr
     assert (child.journal / "00" / "00000004-0000-4000-8000-000000000000").is_dir()
+
+
+def test_the_service_that_outlives_sugar_is_ended(server: SchoolServer, child: Child):
+    """As it does on Debian, where its bus is the user's and goes on."""
+    shutil.rmtree(child.journal)
+    argv = ["dbus-run-session", "--", "/usr/bin/datastore-service"]
+    environment = child.environment() | {"SUGAR_HOME": str(child.home / ".sugar"), "SUGAR_PROFILE": "default"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(argv, env=environment, start_new_session=True, **quiet) as sugar:
+        try:
+            deadline = time.monotonic() + 20
+            while not (child.journal / "ds_clean").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert "3 entries" in child.good("restore")
+            sugar.wait(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(sugar.pid, signal.SIGTERM)
+    assert _sugar_has(child) == {"count": 3, "indexed": True, "contents": CONTENTS}
 
 
 def test_one_entry_as_a_bundle(server: SchoolServer, child: Child, tmp_path: Path):

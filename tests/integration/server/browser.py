@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 _FLAGS = (
@@ -65,6 +67,13 @@ def log_in(driver: Chrome, url: str, password: str) -> None:
     driver.find_element(By.CSS_SELECTOR, "main button").click()
     # The hash takes its time, and a click does not wait for long.
     WebDriverWait(driver, 20).until(lambda _: driver.current_url == url + "/laptops")
+
+
+def follow(driver: Chrome, element: WebElement) -> None:
+    """Clicks, and waits for the page to which that leads."""
+    before = driver.find_element(By.TAG_NAME, "html")
+    element.click()
+    WebDriverWait(driver, 10).until(staleness_of(before))
 
 
 def text(driver: Chrome, selector: str = "main") -> str:

@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.bundles import activity
 
-from .browser import NARROW, TELEPHONE, WIDE, chromium, fresh, log_in, resize, text
+from .browser import NARROW, TELEPHONE, WIDE, chromium, follow, fresh, log_in, resize, text
 from .conftest import PYTHONS, _server
 from .laptop import made_up_key, register
 
@@ -75,13 +75,6 @@ def page(driver, school):
     yield driver
     complaints = [entry for entry in driver.get_log("browser") if "favicon" not in entry["message"]]
     assert complaints == []
-
-
-def follow(page, element):
-    """Clicks, and waits for the page to which that leads."""
-    before = page.find_element(By.TAG_NAME, "html")
-    element.click()
-    WebDriverWait(page, 10).until(staleness_of(before))
 
 
 def links(page, prefix):

@@ -16,6 +16,7 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.lab import image
 from sugar_deploy.lab.image import obtain, recipe
 from sugar_deploy.lab.mirror import Mirror
+from sugar_deploy.lab.sugar import with_sugar
 
 MIRROR = Mirror("http://near.example/debian", None)
 
@@ -97,7 +98,7 @@ def test_kinds_do_not_displace_each_other(builder: Builder) -> None:
     assert kernel.folder.exists()
 
 
-def test_an_old_image_is_renewed(builder: Builder) -> None:
+def test_an_old_image_isrenewed(builder: Builder) -> None:
     make_older(take(), image.MAXIMUM_AGE_DAYS + 1)
     take()
     assert len(builder.built) == 2
@@ -149,3 +150,18 @@ def test_two_labs_build_it_once(builder: Builder) -> None:
 def test_an_unknown_suite_is_refused() -> None:
     with pytest.raises(DeployError, match="bookworm, trixie"):
         recipe("buster", "amd64", MIRROR)
+
+
+def test_the_image_with_sugar_is_another_one_and_the_plain_one_stays(builder: Builder) -> None:
+    plain = recipe("bookworm", "amd64", MIRROR)
+    first = take()
+    found, held = obtain(with_sugar(plain))
+    os.close(held)
+    make_older(found, 15)
+    renewed, held = obtain(with_sugar(plain))
+    os.close(held)
+    assert first.folder.is_dir() and not found.folder.exists()
+    make_older(first, 15)
+    os.close(obtain(plain)[1])
+    assert renewed.folder.is_dir() and not first.folder.exists()
+    assert [("sucrose" in str(argv)) for argv in builder.built] == [False, True, True, False]

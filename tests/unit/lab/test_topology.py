@@ -42,6 +42,12 @@ def test_a_server_and_a_laptop_on_the_lan_of_each_school() -> None:
     )
 
 
+def test_laptops_have_sugar_where_asked() -> None:
+    server, laptop = machines_for(deployment(lima=school(lan=LAN)), with_sugar=True)
+    assert (server.sugar, laptop.sugar) == (False, True)
+    assert laptop.nics == (Nic("eth0", "lan0"),)
+
+
 def test_without_a_lan_the_laptop_is_on_the_uplink() -> None:
     server, laptop = machines_for(deployment(lima=school()))
     assert server.nics == (Nic("eth0", "uplink", "192.0.2.10/24"),)

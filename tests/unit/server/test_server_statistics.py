@@ -13,10 +13,12 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sugar_server.pages.figures import Figures
 from sugar_server.statistics import export, plots
 from sugar_server.statistics.report import days_until, report
 from sugar_server.statistics.store import Store, Sum, TooMany
 from sugar_server.statistics.upload import Malformed, Sample, Upload, parse
+from sugar_server.writer import Writer
 
 NOW = 1769904000.0  # 2026-02-01T00:00:00Z
 DAY = 86400
@@ -132,6 +134,14 @@ SUMS = [
     Sum("2026-02-02", "activity.a", "uptime", 1800.0, 1, 1),
     Sum("2026-02-02", "activity.b", "uptime", 5400.5, 1, 1),
 ]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(480, "0.1 hours"), (3600, "1 hour"), (5400, "1.5 hours")])
+def test_the_page_counts_parts_of_hours(tmp_path, seconds, said):
+    with contextlib.closing(Writer(lambda: Store(tmp_path))) as writer:
+        writer.submit(lambda store: store.add(GUID, upload(NOW, uptime=seconds))).result(10)
+        _, hours, _ = Figures(writer, lambda: NOW).plots("en")
+    assert hours.summary == f"{said} in the last 30 days."
 
 
 def test_the_report():

@@ -9,8 +9,6 @@ import shutil
 import stat
 from pathlib import Path
 
-from sugar_client.profile import profile_of
-
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux."""
 
@@ -39,23 +37,6 @@ def sound(datastore: Path, entries: int) -> str:
             if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
                 return f"{path} is neither a file nor a folder"
     return ""
-
-
-def in_use(profile: Path) -> bool:
-    """Whether Sugar's datastore service runs on the child's profile, whatever bus it is on."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.stat().st_uid != os.getuid():
-                continue
-            words = (process / "cmdline").read_bytes().split(b"\0")[:3]
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            continue
-        if any(word.rpartition(b"/")[2] == b"datastore-service" for word in words):
-            pairs = (os.fsdecode(each).partition("=") for each in variables)
-            if profile_of({name: value for name, _, value in pairs}).resolve() == profile.resolve():
-                return True
-    return False
 
 
 def put_in_place(new: Path, datastore: Path, kept: Path) -> bool:

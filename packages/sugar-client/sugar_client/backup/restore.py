@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sugar_client.backup import bundle, datastore
+from sugar_client.backup import bundle, datastore, sessions
 from sugar_client.backup.registration import Registration
 from sugar_client.backup.run import port, snapshots
 from sugar_client.backup.server import Server
@@ -99,8 +99,10 @@ def _chosen(connection: Connection, wanted: str | None) -> tuple[str, int]:
 
 
 def _require_closed(profile: Profile) -> None:
-    if datastore.in_use(profile.folder):
+    if sessions.runs(profile.folder):
         raise Failed(
             "Sugar is running and would write into the Journal. Log out of Sugar, log in on a text console "
             "(Ctrl+Alt+F3), and run it again there."
         )
+    if not sessions.end_service(profile.folder):
+        raise Failed("Sugar is closed, but its datastore service does not end. Restart the laptop and try again.")

@@ -54,7 +54,9 @@ def _laptops(found: Report, tongue: Language) -> Plot:
 def _hours(found: Report, tongue: Language) -> Plot:
     title = tongue.gettext("Hours spent in activities, day by day")
     hours = _rounded(sum(found.hours))
-    text = tongue.ngettext("{count} hour in the last 30 days.", "{count} hours in the last 30 days.", int(hours))
+    # A part of an hour is counted as several are.
+    number = int(hours) if hours.isdigit() else 2
+    text = tongue.ngettext("{count} hour in the last 30 days.", "{count} hours in the last 30 days.", number)
     return Plot(title, text.format(count=hours), bars(title, found.days, found.hours))
 
 

@@ -70,6 +70,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> MiniDeb
     small.add("bookworm", "gnome-mines")
     small.add("bookworm", "sucrose", Depends="sugar-session")
     small.add("bookworm", "sugar-session")
+    small.add("bookworm", "telepathy-mission-control-5")
     small.add("bookworm", "linux-image-amd64", "6.1", "amd64", Depends="linux-image-6.1.0-1-amd64")
     small.add("bookworm", "linux-image-6.1.0-1-amd64", "6.1", "amd64")
     small.add("bookworm", "grub-pc", "2", "amd64", Conflicts="grub-efi-amd64")
