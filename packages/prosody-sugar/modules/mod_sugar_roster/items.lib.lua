@@ -21,13 +21,13 @@ local pep = module:depends("pep");
 local known_nodes = cache.new(1000):table(); -- hash of capabilities -> nodes
 
 -- The text of a stanza before and after the value of its `to`.
-local function letter(stanza, is_public)
+local function letter(user, stanza, node)
 	local to = stanza.attr.to;
 	stanza.attr.to = MARK;
 	local text = tostring(stanza);
 	stanza.attr.to = to;
 	local mark = text:find(MARK, 1, true);
-	return { head = text:sub(1, mark - 1), tail = text:sub(mark + 1), is_public = is_public };
+	return { user = user, node = node, head = text:sub(1, mark - 1), tail = text:sub(mark + 1), at = 0 };
 end
 
 local function event(user, kind, node, item)
@@ -39,7 +39,7 @@ local function event(user, kind, node, item)
 		item.attr.xmlns, item.attr.publisher = nil, nil;
 		message:add_child(item);
 	end
-	return letter(message);
+	return letter(user, message, node);
 end
 
 local function payload(item)
@@ -67,12 +67,12 @@ local function load_items(user)
 	end
 end
 
-local function tell_restricted(service, user, hood, node, told, exempt)
-	for view in hood:each_other(user) do
+local function tell_restricted(service, user, hood, told, exempt)
+	for _, view in ipairs(hood.views) do
 		local jid = view.session.full_jid;
-		if view.available and view.nodes and view.nodes[node] and not exempt[jid]
-				and service:may(node, jid, "subscribe") then
-			outbox.put(view, told);
+		if view.user ~= user and view.available and view.nodes and view.nodes[told.node] and not exempt[jid]
+				and service:may(told.node, jid, "subscribe") then
+			outbox.put(view, told.head .. view.to .. told.tail);
 		end
 	end
 end
@@ -86,15 +86,15 @@ local function broadcast(service, user, hood, kind, node, exempt, item)
 	if item and config.include_payload == false then
 		item = st.clone(item):maptags(function () return nil; end);
 	end
+	if was and kind == "items" and was == payload(item) then return; end
 	local told = event(user, kind == "retract" and "items" or kind, node, item);
 	local open = is_open(service, node);
 	user.items[node] = open and kind == "items" and config.send_last_published_item == "on_sub_and_presence"
 		and told or nil;
-	if was and kind == "items" and was == payload(item) then return; end
 	if open then
-		hood:tell(user, told, node, exempt);
+		hood:tell(told, exempt);
 	else
-		tell_restricted(service, user, hood, node, told, exempt);
+		tell_restricted(service, user, hood, told, exempt);
 	end
 end
 

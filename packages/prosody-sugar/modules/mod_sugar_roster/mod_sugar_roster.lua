@@ -94,15 +94,16 @@ local function drop_answers(stanza)
 end
 
 local function add_session(session)
+	if not session.rawsend then return; end -- a stream of its own is needed to write to
 	local jid = jid_bare(session.full_jid);
 	local user = users[jid];
 	if not user then
-		user = { jid = jid; username = session.username; views = {}; shown = 0; hood = everyone };
+		user = { jid = jid; username = session.username; views = {}; items = {}; shown = 0; hood = everyone };
 		user.item = neighborhoods.item_text(jid, "both");
 		users[jid] = user;
 	end
 	user.own = share(session.roster, session.username);
-	local view = { session = session; user = user; bare = escape(jid); full = escape(session.full_jid) };
+	local view = { session = session; user = user; to = escape(session.full_jid) };
 	user.views[session] = view;
 	user.hood:add(view);
 	filters.add_filter(session, "stanzas/in", drop_answers);
@@ -124,35 +125,12 @@ module:hook("resource-bind", function (event) add_session(event.session); end, 1
 
 -- Arriving and leaving
 
--- What a view has asked to hear of the others, as far as it has not heard it before.
-local function show_items_to(view, before)
-	local wanted = view.nodes or {};
-	for user in pairs(view.user.hood.members) do
-		if user ~= view.user then
-			for node, told in pairs(user.items) do
-				if wanted[node] and not (before and before[node]) then
-					outbox.put(view, told);
-				end
-			end
-		end
-	end
-end
-
-local function show_presences_to(view)
-	for other in view.user.hood:each_other(view.user) do
-		if other.available then outbox.put(view, other.letter); end
-	end
-end
-
-local function appear(user, hood)
-	items.load(user);
-	hood:add_contact(user);
-end
-
 local function set_nodes(view, nodes)
-	local before = view.nodes;
+	local known = view.nodes;
+	if nodes == known then return; end
+	outbox.settle(view);
 	view.nodes = nodes;
-	if view.available and nodes ~= before then show_items_to(view, before); end
+	if view.available then view.hood:look_back(view, false, nodes, known); end
 end
 
 local function update_capabilities(view, presence)
@@ -168,20 +146,23 @@ local function update_capabilities(view, presence)
 end
 
 local function available(view, presence, letter)
-	local user, hood, is_new = view.user, view.user.hood, not view.available;
-	view.letter = letter;
+	local user, hood, is_new = view.user, view.hood, not view.available;
+	view.presence = letter;
 	if is_new then
+		outbox.settle(view);
 		view.available = true;
 		user.shown = user.shown + 1;
-		if user.shown == 1 then appear(user, hood); end
-	end
-	hood:tell(user, letter);
-	if is_new then
-		show_presences_to(view);
 		if user.shown == 1 then
-			for node, told in pairs(user.items) do hood:tell(user, told, node); end
+			items.load(user);
+			hood:add_member(user);
 		end
-		show_items_to(view);
+	end
+	hood:tell(letter);
+	if is_new then
+		if user.shown == 1 then
+			for _, told in pairs(user.items) do hood:tell(told); end
+		end
+		hood:look_back(view, true, view.nodes);
 	end
 	update_capabilities(view, presence);
 end
@@ -190,11 +171,12 @@ end
 -- if the contact was removed in between.
 local function unavailable(view, letter)
 	if not view.available then return; end
-	local user, hood = view.user, view.user.hood;
-	view.available = nil;
+	local user, hood = view.user, view.hood;
+	outbox.settle(view);
+	view.available, view.presence = nil, nil;
 	user.shown = user.shown - 1;
-	hood:tell(user, letter);
-	if user.shown == 0 then hood:remove_contact(user); end
+	hood:tell(letter);
+	if user.shown == 0 then hood:remove_member(user); end
 end
 
 module:wrap_event("presence/bare", function (handlers, event_name, event)
@@ -203,7 +185,7 @@ module:wrap_event("presence/bare", function (handlers, event_name, event)
 	local view = stanza.attr.to == nil and (kind == nil or kind == "unavailable") and outbox.view_of(session);
 	if not view then return handlers(event_name, event); end
 
-	local letter = items.letter(stanza, true);
+	local letter = items.letter(view.user, stanza);
 	local handled = handlers(event_name, event);
 	-- A session that was lost in the middle has taken its leave while it was handled.
 	if kind == nil and session.presence then
@@ -245,7 +227,8 @@ local function answer_roster(session, stanza)
 	end
 	local reply = st.reply(stanza);
 	reply.attr.from = user.jid;
-	session.interested = true;
+	outbox.settle(view);
+	session.interested, view.interested = true, true;
 	session.send(reply:top_tag() .. "<query xmlns='jabber:iq:roster'>" .. user.hood:list(user) .. table.concat(own)
 		.. "</query></iq>");
 end
@@ -288,8 +271,9 @@ function module.load()
 		if user.roster then share(user.roster, username); end
 		for _, session in pairs(sessions_of(username)) do
 			local view = add_session(session);
-			if session.presence then
-				view.letter = items.letter(session.presence, true);
+			if view then view.interested = session.interested; end
+			if view and session.presence then
+				view.presence = items.letter(view.user, session.presence);
 				view.available = true;
 				view.user.shown = view.user.shown + 1;
 			end
@@ -298,7 +282,8 @@ function module.load()
 	for _, user in pairs(users) do
 		if user.shown > 0 then
 			items.load(user);
-			user.hood.members[user] = true;
+			user.since = 0;
+			user.hood:enroll(user);
 		end
 	end
 end

@@ -2,17 +2,18 @@
 -- Copyright (C) 2026 The sugar-deploy developers
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- A write costs more than the stanza in it: system calls, a timer, a TLS record. So what is meant for a session is
--- queued, and goes out when the server comes to rest; under load not before the last flush has paid for itself, so
--- that writing stays a small part of all work. Whatever else is sent to the session joins the queue, so that the
--- order is always that of the events.
+-- A write costs more than the stanza in it: system calls, a timer, a TLS record. So what is meant for a session goes
+-- out when the server comes to rest; under load not before the last flush has paid for itself, so that writing stays
+-- a small part of all work. Whatever else is sent to the session joins the queue behind, so that the order is always
+-- that of the events. Text is made piece by piece, as the connection takes it: a thousand slow laptops do not fill
+-- the memory with a thousand copies.
 --
--- A queue holds references: strings, or letters that all receivers share. They are made into text piece by piece, as
--- the connection takes it; so a thousand slow laptops do not fill the memory with a thousand copies.
---
--- A queue belongs to a view, a table with the fields `session`, `bare` and `full`; its fields that begin with an
--- underscore are this file's. A letter is { head, tail, is_public }, the text around the receiver's bare (if public)
--- or full JID, or { fill = function (letter) -> text }.
+-- A view is a session and its place in a log (see neighborhood.lib.lua) that many views read:
+--   session, log ({ last = ... }), cursor (the next place that it reads)
+--   read(view, upto, text, n, size, limit) -> n, size    adds to `text` what it sees as far as `upto`
+-- Between what it reads stand the entries of its own queue: strings, or tables with
+--   read(entry, view, text, n, size, limit) -> n, size, is_done
+-- Fields that begin with an underscore are this file's.
 
 local filters = require "util.filters";
 local now = require "util.time".monotonic;
@@ -25,73 +26,92 @@ local PIECE = 64 * 1024; -- bytes that a connection gets at a time
 local KEPT = 32; -- entries; a longer queue's table is given to the collector after use
 
 local stall_seconds = module:get_option_number("sugar_stall_seconds", 60);
-local queue_limit = module:get_option_number("sugar_queue_limit", 100000);
+local backlog_limit = module:get_option_number("sugar_backlog_limit", 100000); -- entries, of the log or the queue
 
 local views = setmetatable({}, { __mode = "k" }); -- session -> view
-local waiting, is_scheduled = {}, false;
+local waiting, waiting_groups, is_scheduled = {}, {}, false;
 local flushed_at, cost = 0, 0;
 
--- Up to a piece from the front of the queue, and an optional text behind it all.
+local function is_empty(view)
+	return view._first > view._last and view.cursor > view.log.last;
+end
+
+-- Up to a piece from the front, and an optional text behind it all.
 local function take(view, limit, behind)
 	local queue, i, last = view._queue, view._first, view._last;
-	local text, n, size = {}, 0, 0;
-	while i <= last and size < limit do
+	local text, n, size, is_done = {}, 0, 0, true;
+	while size < limit do
+		n, size = view:read(i <= last and view._places[i] or view.log.last, text, n, size, limit);
+		if i > last or size >= limit then break; end
 		local entry = queue[i];
-		queue[i] = false;
-		i = i + 1;
-		if type(entry) ~= "string" then
-			if entry.fill then
-				entry = entry:fill();
-			else
-				text[n + 1], text[n + 2] = entry.head, entry.is_public and view.bare or view.full;
-				n = n + 2;
-				size = size + #entry.head + 64;
-				entry = entry.tail;
-			end
+		if type(entry) == "string" then
+			n = n + 1;
+			text[n], size = entry, size + #entry;
+		else
+			n, size, is_done = entry:read(view, text, n, size, limit);
 		end
-		n = n + 1;
-		text[n] = entry;
-		size = size + #entry;
+		if is_done then
+			queue[i] = false;
+			i = i + 1;
+		end
 	end
 	view._first = i;
 	if i > last then
-		if last > KEPT then view._queue = {}; end
+		if last > KEPT then view._queue, view._places = {}, {}; end
 		view._first, view._last = 1, 0;
 	end
 	text[n + 1] = behind;
 	return concat(text);
 end
 
-local function is_empty(view)
-	return view._first > view._last;
+local function write(view)
+	view._waits = false;
+	if not view._busy_since and view.session.rawsend and not is_empty(view) then view.session.rawsend(""); end
 end
 
 local function flush()
 	is_scheduled = false;
-	local batch, started = waiting, clock();
-	waiting = {};
-	for i = 1, #batch do
-		local view = batch[i];
-		view._waits = false;
-		if not view._busy_since and not is_empty(view) then view.session.rawsend(""); end
+	local batch, groups, started = waiting, waiting_groups, clock();
+	waiting, waiting_groups = {}, {};
+	for i = 1, #batch do write(batch[i]); end
+	for group in pairs(groups) do
+		local members = group.views;
+		for i = 1, #members do write(members[i]); end
+		group:forget_read();
 	end
 	cost, flushed_at = clock() - started, now();
 end
 
-local function wait(view)
-	view._waits = true;
-	waiting[#waiting + 1] = view;
+local function schedule()
 	if is_scheduled then return; end
 	is_scheduled = true;
 	local rest = flushed_at + math.min(cost * REST, LONGEST_REST) - now();
 	module:add_timer(math.max(rest, 0), flush);
 end
 
+-- All views of a group have something to read.
+local function wake(group)
+	if waiting_groups[group] then return; end
+	waiting_groups[group] = true;
+	schedule();
+end
+
 local function put(view, entry)
 	local last = view._last + 1;
-	view._queue[last] = entry;
+	view._queue[last], view._places[last] = entry, view.log.last;
 	view._last = last;
-	if not view._waits and not view._busy_since then wait(view); end
+	if not view._waits and not view._busy_since then
+		view._waits = true;
+		waiting[#waiting + 1] = view;
+		schedule();
+	end
+end
+
+-- Before a view begins to see differently: what it has not read yet becomes text.
+local function settle(view)
+	if is_empty(view) then return; end
+	local text = take(view, math.huge);
+	if text ~= "" then put(view, text); end
 end
 
 -- Everything that is written passes here. Until the connection has taken all that it was given the session is busy;
@@ -114,7 +134,7 @@ module:hook("c2s-ondrain", function (event)
 	local view = views[event.session];
 	if not view then return; end
 	view._busy_since, view._given = nil, 0;
-	if not is_empty(view) then view.session.rawsend(""); end
+	write(view);
 end);
 
 -- The stream's end must not wait behind what the client will not read any more.
@@ -123,35 +143,42 @@ module:hook("pre-session-close", function (event)
 	if view then view._ends = true; end
 end);
 
+local function forget(view)
+	view._queue, view._places, view._first, view._last, view.cursor = {}, {}, 1, 0, view.log.last + 1;
+end
+
 local function give_up(view)
 	local session, connection = view.session, view.session.conn;
 	session.log("warn", "The client does not read what is sent to it, closing its connection");
-	view._first, view._last, view._queue = 1, 0, {};
+	forget(view);
 	session:close({ condition = "policy-violation", text = "Nothing has been read for too long" });
 	-- Not after the usual three minutes, for which everything unsent would stay in memory.
 	if connection and connection.setwritetimeout then connection:setwritetimeout(1); end
 end
 
+local function is_stalled(view)
+	return view._busy_since and (view._busy_since < now() - stall_seconds
+		or view._last - view._first > backlog_limit or view.log.last - view.cursor > backlog_limit);
+end
+
 module:add_timer(5, function ()
-	local deadline, stalled = now() - stall_seconds, {};
+	local stalled = {};
 	for _, view in pairs(views) do
-		if view._busy_since and (view._busy_since < deadline or view._last - view._first > queue_limit) then
-			stalled[#stalled + 1] = view;
-		end
+		if is_stalled(view) then stalled[#stalled + 1] = view; end
 	end
 	for _, view in ipairs(stalled) do give_up(view); end
 	return 5;
 end);
 
 local function open(view)
-	view._queue, view._first, view._last, view._given, view._waits = {}, 1, 0, 0, false;
+	view._queue, view._places, view._first, view._last, view._given, view._waits = {}, {}, 1, 0, 0, false;
 	views[view.session] = view;
 	filters.add_filter(view.session, "bytes/out", pass);
 	return view;
 end
 
 local function close(view)
-	view._queue, view._first, view._last = {}, 1, 0;
+	forget(view);
 	views[view.session] = nil;
 	if view.session.filters then filters.remove_filter(view.session, "bytes/out", pass); end
 end
@@ -166,7 +193,7 @@ end
 
 -- Where the module's other parts find it: module:require makes everything anew each time.
 module.outbox = {
-	open = open; close = close; put = put; empty_all = empty_all;
+	open = open; close = close; put = put; wake = wake; settle = settle; empty_all = empty_all;
 	view_of = function (session) return views[session]; end;
 };
 
