@@ -22,7 +22,8 @@ local concat, clock, type = table.concat, os.clock, type;
 
 local REST = 15; -- a flush that took 10 ms of processor time is followed by 150 ms without one ...
 local LONGEST_REST = 0.5; -- ... but presence is never held back longer than this, in seconds
-local PIECE = 64 * 1024; -- bytes that a connection gets at a time
+local PIECE, SMALL_PIECE = 64 * 1024, 8 * 1024; -- bytes that a connection gets at a time ...
+local SLOW = 0.1; -- ... and what it gets if it took longer than this, in seconds, for the last piece
 local KEPT = 32; -- entries; a longer queue's table is given to the collector after use
 
 local stall_seconds = module:get_option_number("sugar_stall_seconds", 60);
@@ -31,6 +32,7 @@ local backlog_limit = module:get_option_number("sugar_backlog_limit", 100000); -
 local views = setmetatable({}, { __mode = "k" }); -- session -> view
 local waiting, waiting_groups, is_scheduled = {}, {}, false;
 local flushed_at, cost = 0, 0;
+local scratch = {}; -- for the pieces of a text: growing a new table each time would make more garbage than the text
 
 local function is_empty(view)
 	return view._first > view._last and view.cursor > view.log.last;
@@ -39,7 +41,7 @@ end
 -- Up to a piece from the front, and an optional text behind it all.
 local function take(view, limit, behind)
 	local queue, i, last = view._queue, view._first, view._last;
-	local text, n, size, is_done = {}, 0, 0, true;
+	local text, n, size, is_done = scratch, 0, 0, true;
 	while size < limit do
 		n, size = view:read(i <= last and view._places[i] or view.log.last, text, n, size, limit);
 		if i > last or size >= limit then break; end
@@ -60,8 +62,11 @@ local function take(view, limit, behind)
 		if last > KEPT then view._queue, view._places = {}, {}; end
 		view._first, view._last = 1, 0;
 	end
-	text[n + 1] = behind;
-	return concat(text);
+	if behind then
+		n = n + 1;
+		text[n] = behind;
+	end
+	return concat(text, "", 1, n);
 end
 
 local function write(view)
@@ -120,9 +125,10 @@ local function pass(data, session)
 	local view = views[session];
 	if not view then return data; end
 	if view._ends then return take(view, math.huge, data); end
-	if not is_empty(view) or view._given >= PIECE then
+	local room = view._piece - view._given;
+	if not is_empty(view) or room <= 0 then
 		if data ~= "" then put(view, data); end
-		data = view._given < PIECE and take(view, PIECE - view._given) or "";
+		data = room > 0 and take(view, room) or "";
 	end
 	if data == "" then return nil; end
 	view._given = view._given + #data;
@@ -133,6 +139,7 @@ end
 module:hook("c2s-ondrain", function (event)
 	local view = views[event.session];
 	if not view then return; end
+	view._piece = view._busy_since and now() - view._busy_since > SLOW and SMALL_PIECE or PIECE;
 	view._busy_since, view._given = nil, 0;
 	write(view);
 end);
@@ -171,7 +178,8 @@ module:add_timer(5, function ()
 end);
 
 local function open(view)
-	view._queue, view._places, view._first, view._last, view._given, view._waits = {}, {}, 1, 0, 0, false;
+	view._queue, view._places, view._first, view._last, view._waits = {}, {}, 1, 0, false;
+	view._given, view._piece = 0, PIECE;
 	views[view.session] = view;
 	filters.add_filter(view.session, "bytes/out", pass);
 	return view;
