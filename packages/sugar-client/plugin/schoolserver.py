@@ -3,7 +3,8 @@
 
 It does what jarabe.model.update.microformat is for. That one cannot read any page in Python 3 (TypeError), and the
 Downloader of Sugar 0.121, half changed over to libsoup 3, cannot finish any download; so what is fetched here is
-fetched with Python's own library, in threads.
+fetched with Python's own library, in threads. Contents (.xol) are installed by this plug-in: Sugar's ContentBundle
+cannot read them in Python 3 (TypeError).
 """
 
 import logging
@@ -18,9 +19,10 @@ from jarabe import config
 from jarabe.model import bundleregistry
 from jarabe.model.update import BundleUpdate, updater
 from sugar3 import env
+from sugar3.bundle import helpers
 from sugar3.bundle.bundleversion import NormalizedVersion
 
-from sugar_client.update import choose, fetch, page
+from sugar_client.update import choose, content, fetch, page
 from sugar_client.update.version import Version
 
 _logger = logging.getLogger("schoolserver")
@@ -37,8 +39,8 @@ def _proxies(url):
 
 
 def _installed():
-    """The version of each activity that Sugar has registered, by bundle id."""
-    found = {}
+    """The version of each content in the child's library and of each activity that Sugar has registered, by id."""
+    found = content.installed(Path(env.get_user_library_path()))
     for bundle in bundleregistry.get_registry():
         try:
             version = Version(bundle.get_activity_version())
@@ -94,12 +96,45 @@ class Download(GObject.GObject):
         GLib.idle_add(self.emit, "complete", result)
 
 
+class Content:
+    """A content bundle in the words of sugar3.bundle, as far as the updater asks for them."""
+
+    def __init__(self, path):
+        self._path = Path(path)
+
+    def get_bundle_id(self):
+        """None: Sugar registers activities only, and would try its own ContentBundle."""
+        return
+
+    def get_name(self):
+        return content.name_of(self._path)
+
+    def get_path(self):
+        return str(self._path)
+
+    def install(self):
+        return str(content.install(self._path, Path(env.get_user_library_path())))
+
+
+def bundle_from_archive(path):
+    """What the updater installs from a downloaded file."""
+    return Content(path) if path.endswith(".xol") else helpers.bundle_from_archive(path)
+
+
+def bundle_from_dir(path):
+    """What Sugar registers of a folder that appeared: activities. It watches the library, too, and would stumble."""
+    is_activity = Path(path, "activity", "activity.info").exists()
+    return helpers.bundle_from_dir(path) if is_activity else None
+
+
 class SchoolServerUpdater:
     """Finds newer activities on the page that org.sugarlabs.update microformat-update-url names."""
 
     def __init__(self):
         self._cancel = threading.Event()
         updater.Downloader = Download
+        updater.bundle_from_archive = bundle_from_archive
+        bundleregistry.bundle_from_dir = bundle_from_dir
 
     def fetch_update_info(self, installed_bundles, auto, progress_cb, completion_cb, error_cb):
         """Look for updates; then one of the last two is called in the main loop, with BundleUpdates or a message."""

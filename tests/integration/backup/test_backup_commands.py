@@ -52,6 +52,19 @@ def test_a_new_laptop_gets_the_whole_journal_of_the_old_one(school):
     assert school.command("adopt", "SHC00700123", "SHC00700999").stdout.count(" 0 backups") == 1
 
 
+def test_backups_of_the_same_minute_are_given_as_well(school):
+    old, new = school.laptop("SHC00700123"), school.laptop("SHC00700999")
+    for laptop in (old, new):
+        laptop.entry(1, laptop.serial)
+        laptop.back_up()
+    name = old.snapshots()[0]
+    (new.home / new.snapshots()[0]).rename(new.home / name)
+    for given in (1, 0):
+        assert school.command("adopt", "SHC00700123", "SHC00700999").stdout.count(f" {given} backups") == 1
+        texts = [next((new.home / one).glob("??/*/data")).read_text() for one in new.snapshots()]
+        assert texts == ["SHC00700999", "SHC00700123"]
+
+
 def test_adopting_what_is_not_there(school):
     laptop = school.laptop("SHC00700123")
     laptop.back_up()

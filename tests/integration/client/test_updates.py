@@ -82,6 +82,33 @@ def test_nothing_is_offered_that_is_not_newer(deployed, school, tmp_path):
     assert found["finished"]["installed"] == []
 
 
+def test_contents_come_into_the_childs_library(either, school):
+    """A first one, beside an activity, and then a newer version in a folder of another name."""
+    library, home = school.state / "library", either.home / "Library"
+    content(library / "atlas-1.xol", info="activity_start = index.html\n")
+    activity(library / "Paint.xo")
+    found = either.update("manual")
+    assert {one["id"]: one["name"] for one in found["updates"]} == {
+        "org.example.atlas": "Atlas",
+        "org.example.Paint": "Paint",
+    }
+    assert (found["error"], found["finished"]["failed"], found["finished"]["cancelled"]) == (None, [], False)
+    assert len(found["finished"]["installed"]) == 2
+    assert installed(either) == {"org.example.Paint": "1"}
+    assert (home / "atlas" / "index.html").read_text() == "<p>Atlas</p>"
+    assert '<a href="atlas/index.html">Atlas</a>' in (home / "index.html").read_text()
+    assert either.update("automatic")["finished"]["installed"] == []
+    info = b"[Library]\nname = Atlas <2>\nglobal_name = org.example.atlas\nlibrary_version = 2\n"
+    info += b"activity_start = a b.html\n"
+    archive(library / "atlas-2.xol", {"mapas/library/library.info": info, "mapas/a b.html": b"new"})
+    found = either.update("automatic")
+    assert found["finished"], found["error"]
+    assert (found["error"], len(found["finished"]["installed"])) == (None, 1)
+    assert sorted(path.name for path in home.iterdir()) == ["index.html", "mapas"]
+    assert '<a href="mapas/a%20b.html">Atlas &lt;2&gt;</a>' in (home / "index.html").read_text()
+    assert list(either.home.rglob("*.xol")) == []
+
+
 def test_new_activities_come_with_their_names_and_one_can_choose(deployed, school):
     library = school.state / "library"
     second(library / "a.xo", "org.example.A", "3", "Ajedrez & <b>damas</b>")
@@ -91,6 +118,7 @@ def test_new_activities_come_with_their_names_and_one_can_choose(deployed, schoo
     assert {one["id"]: one["name"] for one in found["updates"]} == {
         "org.example.A": "Ajedrez & <b>damas</b>",
         "org.example.B": "Bits",
+        "org.example.atlas": "Atlas",
     }
     assert installed(deployed) == {"org.example.A": "3"}
 

@@ -79,7 +79,7 @@ def test_what_a_laptop_takes():
         record("org.a", "2") + record("org.b", "1") + record("org.c", "1.0-peru") + record("org.d", "1", "d.xol"), URL
     )
     here = {"org.a": Version("1"), "org.c": Version("1")}
-    assert [one.bundle_id for one in choose.newer(offers.values(), here, False)] == ["org.a", "org.b"]
+    assert [one.bundle_id for one in choose.newer(offers.values(), here, False)] == ["org.a", "org.b", "org.d"]
 
 
 def test_versions():

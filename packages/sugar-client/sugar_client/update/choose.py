@@ -4,22 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 from sugar_client.update.page import Offer
 from sugar_client.update.version import Version
 
 
 def newer(offers: Iterable[Offer], installed: Mapping[str, Version], automatic: bool) -> list[Offer]:
-    """What is newer than here, or not here at all, sorted by name; optional ones only when somebody asks for them.
-
-    Content bundles (.xol) are left out: Sugar's updater for Python 3 raises TypeError on them (`ContentBundle`).
-    """
+    """What is newer than here, or not here at all, sorted by name; optional ones only when somebody asks for them."""
     wanted = [
         offer
         for offer in offers
         if not (automatic and offer.optional)
         and (offer.bundle_id not in installed or offer.version > installed[offer.bundle_id])
-        and not urlsplit(offer.url).path.endswith(".xol")
     ]
     return sorted(wanted, key=lambda offer: (offer.name.casefold(), offer.bundle_id))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sugar_client import __version__
 from sugar_client.command import Failed
-from sugar_client.update import choose, fetch, installed, page
+from sugar_client.update import choose, content, fetch, installed, page
 
 _AGENT = f"sugar-client/{__version__}"
 _PAGE = "http://schoolserver/activities/"
@@ -25,12 +25,12 @@ def add(commands: Any) -> None:
 
 
 def _updates(arguments: argparse.Namespace) -> int:
-    """Lists the activities of a school server that are newer than those of this laptop, or not on it yet."""
+    """Lists a school server's activities and contents that are newer than those of this laptop, or not on it yet."""
     try:
         offers = page.read(fetch.page(arguments.url, _AGENT), arguments.url)
     except fetch.Unreachable as error:
         raise Failed(f"{error}. Is this laptop on the school's network?") from None
-    here = installed.installed(installed.folders())
+    here = {**content.installed(installed.library()), **installed.installed(installed.folders())}
     found = choose.newer(offers.values(), here, arguments.automatic)
     rows = [
         {

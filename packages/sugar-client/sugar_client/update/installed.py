@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The activities that are installed, as Sugar finds them."""
+"""The activities and contents that are installed, as Sugar finds them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def folders() -> tuple[Path, ...]:
     """Where Sugar looks for activities: the child's own, then the system's (sugar3.env)."""
     own = os.environ.get("SUGAR_ACTIVITIES_PATH") or Path.home() / "Activities"
     return (Path(own), Path("/usr/share/sugar/activities"))
+
+
+def library() -> Path:
+    """Where contents are (sugar3.env)."""
+    return Path(os.environ.get("SUGAR_LIBRARY_PATH") or Path.home() / "Library")
 
 
 def installed(where: Iterable[Path]) -> dict[str, Version]:

@@ -226,12 +226,15 @@ def _confirmed(question: str) -> bool:
 
 def _link(arguments: argparse.Namespace) -> int:
     """Prints a link to a child's backups. Whoever has it can read them without a login, for an hour."""
-    from sugar_server.backup.tokens import Tokens
+    from sugar_server.backup import tokens
 
     config = load(arguments.root)
     home = _one(Homes(Path(config.backup.folder)).named(arguments.laptop), arguments.laptop)
     become_owner(arguments.state, "registrations.db")
-    print(_address(config, home, Tokens.of(arguments.state).make(home.identity, _SECONDS_OF_A_LINK)))
+    token = tokens.Tokens.of(arguments.state).make(home.identity, _SECONDS_OF_A_LINK)
+    if not (arguments.state / tokens.NAME).exists():
+        raise Failed(f"There is no secret in {arguments.state} to make links with. Is the disk full?")
+    print(_address(config, home, token))
     return 0
 
 

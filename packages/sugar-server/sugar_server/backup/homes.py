@@ -71,7 +71,7 @@ class Home:
             return ""
 
     def set_serial(self, serial: str) -> None:
-        _replace_text(self.path / ".serial", serial)
+        replace_text(self.path / ".serial", serial)
 
 
 class Homes:
@@ -166,7 +166,8 @@ def replace_link(link: Path, target: str) -> None:
     new.replace(link)
 
 
-def _replace_text(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Puts TEXT into a file, which holds all of it or what it held before."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     new.replace(path)

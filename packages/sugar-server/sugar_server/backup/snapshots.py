@@ -30,6 +30,11 @@ def moment(name: str) -> datetime:
     return datetime.strptime(name, _FORMAT).replace(tzinfo=timezone.utc)
 
 
+def name_of(at: datetime) -> str:
+    """What a snapshot of that minute is called."""
+    return at.strftime(_FORMAT)
+
+
 def names(home: Home) -> list[str]:
     """The home's snapshots, the oldest first."""
     return sorted(child.name for child in _children(home.path) if _is_snapshot(child))
@@ -184,7 +189,7 @@ def free_name(home: Home, now: float) -> str:
     existing = names(home)
     if existing:
         at = max(at, moment(existing[-1]) + timedelta(minutes=1))
-    return at.strftime(_FORMAT)
+    return name_of(at)
 
 
 def _flush(folder: Path) -> None:

@@ -110,7 +110,14 @@ class Service:
     settings: BackupSettings
     host_keys: list[Any]
     sessions: set[asyncio.Task[int]] = field(default_factory=set)
-    connections: int = 0
+    logging_in: dict[_Connection, None] = field(default_factory=dict)
+    """Connections that have not shown a key yet, the oldest first."""
+    logged_in: int = 0
+
+    @property
+    def most_connections(self) -> int:
+        """Of each kind: those that have just been told that the server is busy come on top of the sessions."""
+        return 4 * self.settings.most_sessions
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.settings.most_sessions)
@@ -188,16 +195,30 @@ class _Connection(asyncssh.SSHServer):  # type: ignore[misc,unused-ignore]
     def __init__(self, service: Service) -> None:
         self._service = service
         self._connection: Any = None
+        self._is_logged_in = False
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
-        self._service.connections += 1
-        # Those that are logging in, or have just been told that the server is busy, come on top.
-        if self._service.connections > 4 * self._service.settings.most_sessions:
-            conn.abort()
+        self._service.logging_in[self] = None
+        # Who connects and says nothing keeps nobody out: the oldest goes, as whoever means it is done by then.
+        if len(self._service.logging_in) > self._service.most_connections:
+            next(iter(self._service.logging_in)).give_up()
+
+    def give_up(self) -> None:
+        """Ends the connection at once."""
+        self._service.logging_in.pop(self, None)
+        self._connection.abort()
+
+    def auth_completed(self) -> None:
+        self._service.logging_in.pop(self, None)
+        self._is_logged_in = True
+        self._service.logged_in += 1
+        if self._service.logged_in > self._service.most_connections:
+            self._connection.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._service.connections -= 1
+        self._service.logging_in.pop(self, None)
+        self._service.logged_in -= self._is_logged_in
 
     def begin_auth(self, username: str) -> bool:
         return True

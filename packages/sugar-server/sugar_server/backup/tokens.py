@@ -20,6 +20,7 @@ from starlette.requests import Request
 _log = logging.getLogger(__name__)
 NAME = "restore.key"
 _LENGTH = 32
+_MOST_SECONDS = 24 * 3600
 _TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})")
 
 
@@ -51,7 +52,8 @@ class Tokens:
     def authorize(self, request: Request, identity: str) -> bool:
         """True if the request's ?token= is for this identity and still good."""
         token = _TOKEN.fullmatch(request.query_params.get("token", ""))
-        if token is None or int(token.group(1)) < self.clock():
+        # One of the far future was made by a clock that erred.
+        if token is None or not self.clock() <= int(token.group(1)) <= self.clock() + _MOST_SECONDS:
             return False
         return hmac.compare_digest(token.group(2), self._sign(identity, int(token.group(1))))
 

@@ -126,6 +126,8 @@ def _take(path: Path, source: BinaryIO, folder: Path, settings: LibrarySettings)
     """Put one bundle into the folder, under a name that says which it is; whether it is good."""
     part = folder / f".{os.getpid()}.part"
     try:
+        if os.fstat(source.fileno()).st_size > settings.largest_mib:
+            raise Refused(f"it is larger than {settings.largest_mib // 2**20} MiB")
         with part.open("w+b") as copy:
             shutil.copyfileobj(source, copy)
             bundle = read(copy, path.suffix, settings.largest_mib, thoroughly=True)

@@ -22,6 +22,8 @@ NAME = "statistics.db"
 _KEY = "statistics.secret"
 _MOST_NAMES = 500
 """Of databases of one laptop: a child has fewer activities."""
+_TRUSTED_LATER = timedelta(days=3)
+_LONGEST_HOLIDAYS = timedelta(days=400)
 STEPS = (
     (
         """
@@ -127,8 +129,17 @@ class Store:
         return [Sum(**row) for row in rows]
 
     def forget_before(self, now: float, keep_days: int) -> int:
-        """Removes what is older than the school wants to keep, and returns how many sums that were."""
-        day = datetime.fromtimestamp(now, timezone.utc) - timedelta(days=keep_days)
+        """Removes what is older than the school wants to keep, and returns how many sums that were.
+
+        A clock that is years ahead of what laptops reported until now is wrong, and makes nothing old.
+        """
+        at = datetime.fromtimestamp(now, timezone.utc)
+        # The last days may be of that very clock.
+        before = (at - _TRUSTED_LATER).strftime("%Y-%m-%d")
+        newest = self._database.rows("SELECT max(day) AS day FROM sums WHERE day < ?", before)[0]["day"]
+        if newest is not None:
+            at = min(at, datetime.strptime(newest, "%Y-%m-%d").replace(tzinfo=timezone.utc) + _LONGEST_HOLIDAYS)
+        day = at - timedelta(days=keep_days)
         self._database.run("DELETE FROM latest WHERE at < ?", int(day.timestamp()))
         return self._database.run("DELETE FROM sums WHERE day < ?", day.strftime("%Y-%m-%d"))
 

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sugar_server.database import UnusableDatabase
 from sugar_server.requests import BadRequest, client_address, small_body
 from sugar_server.statistics import export, upload
 from sugar_server.statistics.settings import StatisticsSettings
@@ -66,6 +67,8 @@ class Statistics:
         except (_Refused, BadRequest) as error:
             _log.warning("Refused statistics from %s: %s.", client_address(request), error)
             return _json({"error": str(error)}, error.status)
+        except UnusableDatabase as error:
+            return _unusable(error)
 
     async def _guid(self, request: Request) -> str:
         guid = str(request.path_params["guid"]).lower()
@@ -143,6 +146,8 @@ class Statistics:
             found = await self._do(lambda store: store.sums(first, last))
         except _Refused as error:
             return _json({"error": str(error)}, error.status)
+        except UnusableDatabase as error:
+            return _unusable(error)
         if request.scope["path"].endswith(".csv"):
             return Response(export.as_csv(found), media_type="text/csv")
         return Response(export.as_json(found), media_type="application/json")
@@ -161,6 +166,11 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _unusable(error: UnusableDatabase) -> Response:
+    _log.error("%s", error)
+    return _json({"error": "the server cannot write it down or look it up now; try again later"}, 503)
 
 
 def _json(members: dict[str, Any], status: int = 200) -> Response:
