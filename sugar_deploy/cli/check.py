@@ -18,6 +18,7 @@ def check(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> int:
     """Report every fault in the deployment file and its CSVs.
 
     Exit status 0 if there is none, 2 if there are some: each as FILE:LINE:COLUMN: key: message. remedy
+    What is no fault, and yet not what one may expect, is noted.
 
     \b
     Example:
@@ -25,19 +26,23 @@ def check(folder: Folder, as_json: bool, verbose: int, quiet: bool) -> int:
       sugar-deploy check -C lima --json
     """
     from sugar_deploy.deployment.load import load_all
+    from sugar_deploy.deployment.notes import notes
 
     loaded = load_all(folder)
     schools = len(loaded.deployment.schools)
     laptops = sum(len(found) for found in loaded.laptops.values())
+    noted = list(notes(loaded.deployment))
     if as_json:
         found = {"valid": True, "name": loaded.deployment.name, "schools": schools, "laptops": laptops}
-        click.echo(json.dumps({**found, "problems": []}, indent=2))
+        click.echo(json.dumps({**found, "problems": [], "notes": noted}, indent=2))
     elif not quiet:
         for name, school in loaded.deployment.schools.items() if verbose else ():
             about = f"{school.scenario}, {school.role}, {school.server.address}"
             click.echo(f"{name}: {about}, {_counted(len(loaded.laptops.get(name, ())), 'laptop')}")
         counted = f"{_counted(schools, 'school')}, {_counted(laptops, 'laptop')}"
         click.echo(f"{folder.file}: valid: {loaded.deployment.title}, {counted}.")
+        for note in noted:
+            click.echo(f"Note: {note}")
     return 0
 
 

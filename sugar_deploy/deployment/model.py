@@ -101,6 +101,70 @@ class Presence(Service):
     )
 
 
+class Backup(Service):
+    """Keeps the laptops' Journals: rsync over SSH to a service of its own on port 2222."""
+
+    port_22: Flag | None = Field(
+        None,
+        description="Lead port 22 of the LAN to the backups, for laptops in the field, which know no other; by "
+        "default wherever the administrator's SSH does not come in there.",
+    )
+    keep_days: Count = Field(
+        90,
+        ge=1,
+        le=36500,
+        description="Once the disk fills, what is older than this, in days, is thinned to a snapshot a month.",
+    )
+    quota_percent: Count = Field(
+        70, ge=1, le=100, description="How full the disk may be, in per cent, before old snapshots are removed."
+    )
+    full_percent: Count = Field(
+        90, ge=1, le=100, description="How full the disk may be, in per cent, before laptops are told to come later."
+    )
+    most_load: Count = Field(
+        5, ge=1, le=1000, description="While the server's load average is higher, laptops are told to come later."
+    )
+    reserve_mib: Count = Field(
+        256, ge=0, le=1048576, description="A transfer ends when less than this is free, in MiB."
+    )
+    laptop_quota_mib: Count = Field(
+        0,
+        ge=0,
+        le=1048576,
+        description="What one laptop's snapshots may take, in MiB, however empty the disk; 0: no such limit.",
+    )
+
+
+class Updates(Service):
+    """Offers activities, system builds and the deployment's packages to laptops."""
+
+    activities: Flag = Field(True, description="The library of activities, for people and for Sugar's updater.")
+    largest_activity_mib: Count = Field(
+        2048, ge=1, le=1048576, description="What an activity may have unpacked, in MiB, to be offered."
+    )
+    activities_sugarlabs_org: Flag = Field(
+        False,
+        description="Also answer laptops that ask activities.sugarlabs.org; services.dns.names has to lead that name "
+        "to the server.",
+    )
+    builds: Flag = Field(True, description="System builds for olpc-update, by rsync on port 873 of the LAN.")
+    packages: Flag = Field(True, description="The deployment's packages, for laptops on Debian and OLPC OS.")
+
+
+class Statistics(Service):
+    """Sums up which activities the laptops use, for the school; switched off, laptops are told to collect nothing."""
+
+    keep_days: Count = Field(1100, ge=1, le=36500, description="How long the school's sums are kept, in days.")
+
+
+class Pages(Service):
+    """The teacher's pages; only the school's own networks see them."""
+
+    public: Flag = Field(
+        True, description="Show without a login who is registered, and when each laptop last backed up."
+    )
+
+
 class Dhcp(Service):
     """Gives addresses to laptops on the school's LAN, never on the uplink."""
 
@@ -159,6 +223,10 @@ class Services(Section):
 
     registration: Registration = Field(default_factory=_shared(Registration), description="Registration of laptops.")
     presence: Presence = Field(default_factory=_shared(Presence), description="Presence and collaboration.")
+    backup: Backup = Field(default_factory=_shared(Backup), description="Backups of the laptops' Journals.")
+    updates: Updates = Field(default_factory=_shared(Updates), description="Updates for the laptops.")
+    statistics: Statistics = Field(default_factory=_shared(Statistics), description="Usage statistics.")
+    pages: Pages = Field(default_factory=_shared(Pages), description="The teacher's pages.")
     dhcp: Dhcp = Field(default_factory=_shared(Dhcp), description="Addresses on the LAN.")
     dns: Dns = Field(default_factory=_shared(Dns), description="Names on the LAN.")
     ntp: Ntp = Field(default_factory=_shared(Ntp), description="Time.")

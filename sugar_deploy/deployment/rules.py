@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sugar_deploy.deployment.administrator import keeps_backups_from_port
 from sugar_deploy.deployment.faults import Fault, Path, did_you_mean, quoted
 from sugar_deploy.deployment.model import Deployment, Role, Scenario, School
 
+_ANY_LAN = frozenset({"backup", "pages", "dhcp", "dns", "gateway"})
 LAN_SERVICES: dict[Scenario, frozenset[str]] = {
     Scenario.ONLINE_PEERS: frozenset(),
-    Scenario.ONLINE_SERVER: frozenset({"dhcp", "dns", "gateway"}),
-    Scenario.OFFLINE_SERVER: frozenset({"dhcp", "dns"}),
-    Scenario.PEER_SERVER: frozenset({"dhcp", "dns"}),
+    Scenario.ONLINE_SERVER: _ANY_LAN,
+    Scenario.OFFLINE_SERVER: _ANY_LAN - {"gateway"},
+    Scenario.PEER_SERVER: _ANY_LAN - {"gateway"},
 }
 """Services that a scenario offers on a LAN; all others it offers everywhere."""
-_ANY_LAN = frozenset({"dhcp", "dns", "gateway"})
 _NEEDS_LAN = {Scenario.OFFLINE_SERVER, Scenario.PEER_SERVER}
 _ISOLATED = {Scenario.OFFLINE_SERVER, Scenario.PEER_SERVER}
 _NEEDS_MASTER = {Scenario.ONLINE_SERVER, Scenario.OFFLINE_SERVER}
@@ -100,6 +101,17 @@ def gateway_has_firewall(site: Site) -> Iterator[Fault]:
         message = "is false, but the gateway is a part of the firewall"
         remedy = "Leave the firewall on, or set services.gateway.enabled: false as well."
         yield site.fault("services.firewall.enabled", message, remedy)
+
+
+def port_is_free_for_backups(site: Site) -> Iterator[Fault]:
+    """One port cannot lead laptops in the field to the backups and the administrator to the server."""
+    lan = site.school.lan if LAN_SERVICES[site.school.scenario] else None
+    if _setting(site, "backup", "port_22") and keeps_backups_from_port(site.deployment, site.school, lan):
+        message = "is true, but port 22 of the LAN is where the administrator comes in"
+        remedy = (
+            "Have sshd listen at another port as well (overrides/sshd) and write that as server.port, or delete it."
+        )
+        yield site.fault("services.backup.port_22", message, remedy)
 
 
 def listed_laptops_are_listed(site: Site) -> Iterator[Fault]:
@@ -186,6 +198,7 @@ SCHOOL_RULES: tuple[Rule, ...] = (
     Rule(service_not_offered, ("scenario", "lan", "services")),
     Rule(gateway_has_uplink, ("scenario", "lan", "uplink", "services.gateway")),
     Rule(gateway_has_firewall, ("scenario", "lan", "services.gateway", "services.firewall")),
+    Rule(port_is_free_for_backups, ("scenario", "server", "lan", "uplink", "services.backup", "services.ssh")),
     Rule(listed_laptops_are_listed, ("laptops", "services.registration")),
     Rule(upstream_is_reachable, ("scenario", "lan", "uplink", "services")),
     Rule(master_has_no_master, ("role", "master")),

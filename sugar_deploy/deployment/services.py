@@ -12,8 +12,14 @@ def effective_services(deployment: Deployment, school: School) -> Services:
     written = school.services.model_fields_set
     if not written:
         return deployment.services
-    merged = {name: _over(getattr(deployment.services, name), getattr(school.services, name)) for name in written}
+    merged = {name: effective_section(deployment, school, name) for name in written}
     return deployment.services.model_copy(update=merged)
+
+
+def effective_section(deployment: Deployment, school: School, name: str) -> Any:
+    """The settings in force of one service only."""
+    base = getattr(deployment.services, name)
+    return _over(base, getattr(school.services, name)) if name in school.services.model_fields_set else base
 
 
 def _over(base: Section, override: Section) -> Section:

@@ -20,6 +20,7 @@ from sugar_deploy.lab.topology import LAN_NIC, UPLINK_NIC
 
 # What the lab writes itself, and what belongs to the deployer's machine.
 _NOT_COPIED = (".sugar-deploy", "repository", "known_hosts", "deployment.yml", ".git")
+_ANY_LOAD = 1000
 _ELSEWHERE = ("url", "mirror", "security_mirror")
 """Keys of the repository that speak of the deployer's own network."""
 
@@ -36,6 +37,8 @@ def for_lab(deployment: Deployment, ports: Mapping[str, int], debian: Mapping[st
     document["repository"] = {key: value for key, value in repository.items() if key not in _ELSEWHERE} | dict(debian)
     # Its machines start with their host's kernel, or with one that is made for virtual machines.
     document["repository"]["kernel"] = False
+    # The load average is the host's: what else it does would keep the lab's laptops from backing up.
+    document.setdefault("services", {}).setdefault("backup", {})["most_load"] = _ANY_LOAD
     document["schools"] = {}
     for name, school in sorted(deployment.schools.items()):
         section = school.model_dump(mode="json", exclude_unset=True, exclude_none=True)

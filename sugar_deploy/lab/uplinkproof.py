@@ -15,8 +15,9 @@ from sugar_deploy.lab.spec import FAR_ADDRESS, UPLINK
 from sugar_deploy.scenario.plan import Host
 from sugar_deploy.scenario.variables import FirewallVariables
 
-LAPTOPS = {"registration": (80, 8080), "presence": (5222, 5223)}
-LAN_ONLY = (53,)
+_WEB = (80, 8080)
+LAPTOPS = {"registration": _WEB, "updates": _WEB, "statistics": _WEB, "presence": (5222, 5223)}
+LAN_ONLY = (53, 873, 2222)
 _FAR_PORT = 7070
 
 

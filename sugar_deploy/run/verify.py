@@ -18,13 +18,22 @@ from sugar_deploy.run.parallel import side_by_side
 from sugar_deploy.scenario.plan import Connection, Host
 from sugar_deploy.scenario.variables import LanVariables, SugarServerVariables
 
-CHECK_SECONDS = 240.0
+CHECK_SECONDS = 600.0
 AT_ONCE = 8
 
 # What sugaroid calls the services of the plan that laptops reach, and those that they reach on a LAN only.
-EXPECTED = {"registration": ("registration", "http"), "presence": ("presence",)}
+EXPECTED = {
+    "registration": ("registration", "http"),
+    "presence": ("presence",),
+    "updates": ("updates", "http"),
+    "statistics": ("statistics", "http"),
+    "backup": ("backup", "http"),
+    "pages": ("pages", "http"),
+}
 EXPECTED_ON_LAN = EXPECTED | {"dns": ("dns",), "dhcp": ("dhcp",), "ntp": ("ntp",), "gateway": ("gateway",)}
 ONLY_FROM_A_LAPTOP = frozenset({"dhcp", "gateway"})
+ONLY_FOR_THE_REGISTERED = frozenset({"backup", "statistics"})
+"""What a laptop that is only pretended can try where it may register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +105,23 @@ def parse_vantages(values: Sequence[str], schools: Sequence[str]) -> dict[str, C
 def expected_services(host: Host, *, on_laptop: bool) -> tuple[list[str], list[str]]:
     """What sugaroid is to check at this school, and what it cannot from there."""
     served = EXPECTED_ON_LAN if host.lan_address else EXPECTED
-    names = [name for service, names in served.items() if service in host.services for name in names]
-    if on_laptop:
-        return names, []
-    return [name for name in names if name not in ONLY_FROM_A_LAPTOP], [
-        name for name in names if name in ONLY_FROM_A_LAPTOP
-    ]
+    wanted = (name for service, names in served.items() if service in host.services for name in names)
+    names = [name for name in dict.fromkeys(wanted) if name != "updates" or _daemon(host).updates.activities]
+    impossible = frozenset() if on_laptop else ONLY_FROM_A_LAPTOP
+    if "registration" not in host.services or _daemon(host).who == "listed":
+        impossible |= ONLY_FOR_THE_REGISTERED
+    return [name for name in names if name not in impossible], [name for name in names if name in impossible]
+
+
+def _daemon(host: Host) -> SugarServerVariables:
+    return next(own for own in host.variables if isinstance(own, SugarServerVariables))
 
 
 def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple[str, ...]:
     """The argv of `sugaroid check` for a school."""
     argv = ["sugaroid", "check", "--json", "--server", host.fqdn, "--expect", ",".join(expected)]
+    if "pages" not in host.services and _daemon(host).state == "present":
+        argv += ["--expect-no", "pages"]
     lan = next(own for own in host.variables if isinstance(own, LanVariables))
     if host.lan_address:
         argv += ["--domain", lan.domain]
@@ -115,9 +130,15 @@ def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple
     elif not on_laptop:
         argv += ["--address", "127.0.0.1"]
     # A pretended laptop is on no school's list.
-    if any(own.who == "listed" for own in host.variables if isinstance(own, SugarServerVariables)):
+    if _daemon(host).who == "listed":
         argv += ["--registration", "refused"]
     return tuple(argv)
+
+
+def forget_commands(identities: Sequence[str], *, backups: bool) -> list[str]:
+    """What removes laptops from a server."""
+    commands = [shlex.join(("sugar-server", "remove-backups", *identities))] if backups else []
+    return commands + [shlex.join(("sugar-server", "forget", fingerprint)) for fingerprint in identities]
 
 
 def read_report(answer: Answer) -> tuple[tuple[Check, ...], list[str]]:
@@ -151,7 +172,7 @@ class Verifier:
         label = f"a laptop, {where}" if laptop else "the server itself"
         try:
             checks, identities = self._check(host, vantage, expected, on_laptop=laptop is not None)
-            self._forget(host, identities)
+            self._forget(host, identities, backups="backup" in expected)
         except DeployError as error:
             return SchoolReport(host.name, label, not_tried=tuple(not_tried), error=str(error))
         return SchoolReport(host.name, label, checks, tuple(not_tried))
@@ -165,18 +186,17 @@ class Verifier:
         with session(vantage, self.folder.known_hosts, self.private_key) as client:
             return read_report(run(client, command, timeout_seconds=CHECK_SECONDS))
 
-    def _forget(self, host: Host, identities: Sequence[str]) -> None:
-        """Remove the laptops that were only pretended."""
+    def _forget(self, host: Host, identities: Sequence[str], *, backups: bool) -> None:
+        """Remove the laptops that were only pretended, and their backups."""
         if not identities:
             return
         sudo = "" if host.connection.user == "root" else "sudo -n "
         with session(host.connection, self.folder.known_hosts, self.private_key) as client:
-            for fingerprint in identities:
-                answer = run(client, f"{sudo}sugar-server forget {shlex.quote(fingerprint)}")
+            for command in forget_commands(identities, backups=backups):
+                answer = run(client, f"{sudo}{command}")
                 if answer.status:
                     raise DeployError(
-                        f"the pretended laptop {fingerprint} could not be removed: {answer.err.strip()}",
-                        f"On {host.name}: sugar-server forget {fingerprint}",
+                        f"a pretended laptop could not be removed: {answer.err.strip()}", f"On {host.name}: {command}"
                     )
 
     def schools(self, hosts: Sequence[Host], done: Callable[[SchoolReport], None]) -> list[SchoolReport]:

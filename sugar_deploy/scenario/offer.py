@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EVERYWHERE = frozenset({"registration", "presence", "ntp", "upgrades", "firewall"})
+EVERYWHERE = frozenset({"registration", "presence", "updates", "statistics", "ntp", "upgrades", "firewall"})
 """Services of every scenario; where they are reached from depends on whether there is a LAN."""
+ON_A_LAN = frozenset({"dhcp", "dns", "backup", "pages"})
+"""Services of every scenario with a LAN.
+
+Backups and the teacher's pages are for the school's own network. On the Internet, where anyone may register, anyone
+could fill the disk with backups, and try the teacher's password.
+"""
 
 
 @dataclass(frozen=True, slots=True)

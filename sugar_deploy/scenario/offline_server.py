@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sugar_deploy.scenario.offer import Offer
+from sugar_deploy.scenario.offer import ON_A_LAN, Offer
 
-OFFER = Offer(lan_services=frozenset({"dhcp", "dns"}), follows_time="with-uplink", own_clock=True)
+OFFER = Offer(lan_services=ON_A_LAN, follows_time="with-uplink", own_clock=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface
-from typing import Literal
+from ipaddress import IPv4Interface
+from typing import Literal, TypeVar
 
-from sugar_deploy.deployment.model import Firewall
+from sugar_deploy.deployment.administrator import comes_by_lan
+from sugar_deploy.deployment.model import Firewall, Service, Updates
 from sugar_deploy.scenario.catalogue import what_roles_keep
 from sugar_deploy.scenario.site import Site, address_range
 from sugar_deploy.scenario.variables import (
@@ -24,13 +25,26 @@ from sugar_deploy.scenario.variables import (
     UpgradeVariables,
 )
 
-_SERVED: dict[str, tuple[int, ...]] = {"registration": (80, 8080), "presence": (5222, 5223)}
+S = TypeVar("S", bound=Service)
+
+_WEB = (80, 8080)
+_SERVED: dict[str, tuple[int, ...]] = {
+    "registration": _WEB,
+    "presence": (5222, 5223),
+    "updates": _WEB,
+    "statistics": _WEB,
+}
 PORTS: dict[str, dict[str, tuple[int, ...]]] = {
-    "lan_tcp": {**_SERVED, "dns": (53,)},
+    "lan_tcp": {**_SERVED, "dns": (53,), "backup": (*_WEB, 2222), "builds": (873,), "pages": _WEB},
     "lan_udp": {"dns": (53,), "dhcp": (67,), "ntp": (123,)},
     "uplink_tcp": _SERVED,
 }
-"""The ports of each service that laptops reach: on the LAN, or where there is none on the uplink."""
+"""The ports of each service that laptops reach: on the LAN, or where there is none on the uplink.
+
+`builds` are a part of updates. The daemon's sockets are one unit: whatever it serves, it has both.
+"""
+IN_THE_DAEMON = frozenset({"registration", "backup", "updates", "statistics", "pages"})
+"""Services that the role sugar_server brings."""
 
 
 def repository(site: Site) -> RepositoryVariables:
@@ -78,23 +92,8 @@ def _sshd(password_login: bool, from_lan: bool) -> SshdVariables:
 
 
 def ssh_from_lan(site: Site) -> bool:
-    """Whether the administrator may come from the LAN: if wanted, or if there is no other known way in.
-
-    A server without an uplink, or one whose address for SSH is in the LAN, would lock its deployer out.
-    """
-    if site.lan is None:
-        return False
-    return site.settings.ssh.from_lan or site.uplink is None or _in_lan(site)
-
-
-def _in_lan(site: Site) -> bool:
-    address = site.school.server.address
-    if site.lan is None or not address[-1].isdigit():
-        return False
-    try:
-        return IPv4Address(address) in site.lan.address.network
-    except AddressValueError:
-        return False
+    """Whether the administrator may come from the LAN."""
+    return comes_by_lan(site.school, site.lan, site.settings.ssh)
 
 
 def lan(site: Site) -> LanVariables:
@@ -123,17 +122,26 @@ def firewall(site: Site) -> FirewallVariables:
     """What is reachable: from the LAN where there is one, else from the uplink. SSH has its own rule."""
     lan_interface = site.lan.interface if site.lan else None
     port = site.school.server.port
-    return _firewall(site.settings.firewall, port, ssh_from_lan(site), lan_interface, site.uplink, site.running)
+    running = site.running | ({"builds"} if "updates" in site.running and _updates(site).builds else set())
+    old_port = "backup" in running and site.settings.backup.port_22 is not False
+    return _firewall(site.settings.firewall, port, ssh_from_lan(site), old_port, lan_interface, site.uplink, running)
 
 
 @lru_cache(maxsize=256)
 def _firewall(
-    chosen: Firewall, port: int, from_lan: bool, lan: str | None, uplink: str | None, running: frozenset[str]
+    chosen: Firewall,
+    port: int,
+    from_lan: bool,
+    old_port: bool,
+    lan: str | None,
+    uplink: str | None,
+    running: frozenset[str],
 ) -> FirewallVariables:
     return FirewallVariables(
         **vars(chosen),
         ssh_port=port,
         ssh_from_lan=from_lan,
+        backup_by_ssh_port=old_port,
         lan_interface=lan,
         uplink_interface=uplink,
         lan_tcp=_ports("lan_tcp", running) if lan else (),
@@ -144,7 +152,7 @@ def _firewall(
 
 
 def _ports(table: str, running: frozenset[str]) -> tuple[int, ...]:
-    return tuple(sorted(port for name, ports in PORTS[table].items() if name in running for port in ports))
+    return tuple(sorted({port for name, ports in PORTS[table].items() if name in running for port in ports}))
 
 
 def time(site: Site) -> TimeVariables:
@@ -172,13 +180,29 @@ def presence(site: Site) -> PresenceVariables:
 
 def sugar_server(site: Site) -> SugarServerVariables:
     """The school server's daemon."""
+    settings = site.settings
     return SugarServerVariables(
-        **vars(site.settings.registration),
-        state=_state("registration", site),
+        **vars(settings.registration),
+        state="present" if site.running & IN_THE_DAEMON else "absent",
         fqdn=site.fqdn,
         title=site.school.title or site.name,
         laptops=f"files/laptops/{site.name}.csv" if site.school.laptops else None,
+        backup=_here("backup", settings.backup, site),
+        updates=_updates(site),
+        statistics=settings.statistics,
+        pages=_here("pages", settings.pages, site),
     )
+
+
+def _updates(site: Site) -> Updates:
+    """System builds, many gigabytes, are for the school's own network."""
+    chosen = site.settings.updates
+    return chosen if site.lan else chosen.model_copy(update={"builds": False})
+
+
+def _here(name: str, settings: S, site: Site) -> S:
+    """A service's settings, switched off where it is not offered."""
+    return settings if name in site.running else settings.model_copy(update={"enabled": False})
 
 
 def _state(service: str, site: Site) -> State:

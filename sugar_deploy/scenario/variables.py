@@ -13,13 +13,17 @@ from pydantic import Field
 
 from sugar_deploy.deployment.model import (
     AddressRange,
+    Backup,
     Dhcp,
     Dns,
     Firewall,
+    Pages,
     Presence,
     Registration,
     Section,
     Ssh,
+    Statistics,
+    Updates,
     Upgrades,
     Wireless,
 )
@@ -91,6 +95,9 @@ class FirewallVariables(RoleVariables, Firewall):
     role: ClassVar[str] = "firewall"
     ssh_port: int = Field(description="Port of the administrator's SSH.")
     ssh_from_lan: bool = Field(description="Accept the administrator's SSH from the LAN.")
+    backup_by_ssh_port: bool = Field(
+        False, description="Lead port 22 of the LAN to the backups, unless the administrator's SSH needs it there."
+    )
     lan_interface: str | None = Field(None, description="Interface towards the laptops.")
     uplink_interface: str | None = Field(None, description="Interface towards the Internet.")
     lan_tcp: tuple[int, ...] = Field(description="TCP ports open to laptops.")
@@ -124,6 +131,10 @@ class SugarServerVariables(RoleVariables, Registration):
     fqdn: str = Field(description="The name that laptops are given for presence and backup.")
     title: str = Field(description="The school's name for people.")
     laptops: str | None = Field(None, description="CSV of the school's laptops, relative to the project.")
+    backup: Backup = Field(description="Backups of the laptops' Journals.")
+    updates: Updates = Field(description="Updates for the laptops.")
+    statistics: Statistics = Field(description="Usage statistics.")
+    pages: Pages = Field(description="The teacher's pages.")
 
 
 PHASES: tuple[type[RoleVariables], ...] = (

@@ -84,3 +84,23 @@ def test_a_link_to_restore_from(school):
     link = school.command("restore-link", "SHC00700123").stdout.strip()
     assert link.startswith("http://school.example.pe/ds-restore/SHC00700123?token=")
     assert (school.state / "restore.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_backups_of_one_laptop_are_removed_and_of_no_other_with_its_serial(school):
+    gone, stays = school.laptop("SHF00000000"), school.laptop("SHF00000000")
+    for laptop in (gone, stays):
+        laptop.entry(1)
+        laptop.back_up()
+    by_serial = school.command("remove-backups", "SHF00000000")
+    assert (by_serial.returncode, by_serial.stdout) == (0, "SHF00000000: no backups.\n")
+    assert gone.snapshots()
+    done = school.command("remove-backups", gone.home.name)
+    assert done.stdout == f"{gone.home.name}: all backups were removed.\n"
+    assert not gone.home.exists()
+    assert len(stays.snapshots()) == 1
+    assert [row["identity"] for row in json.loads(school.command("backups", "--json").stdout)] == [stays.home.name]
+    again = school.command("remove-backups", gone.home.name)
+    assert (again.returncode, again.stdout) == (0, f"{gone.home.name}: no backups.\n")
+    # It comes again, as a laptop that never was here.
+    gone.back_up()
+    assert len(gone.snapshots()) == 1

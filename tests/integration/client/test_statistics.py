@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import subprocess
 import time
+import urllib.error
 import urllib.request
+from pathlib import Path
 
+import jinja2
 import pytest
 
+from sugar_deploy.deployment.model import Deployment
+from sugar_deploy.scenario.resolve import resolve
+from sugar_deploy.scenario.variables import SugarServerVariables
 from tests.integration.server.conftest import PYTHONS, _server
 from tests.integration.server.laptop import made_up_key, register
 from tests.journals import entry
 
+TEMPLATE = Path(__file__).parents[3] / "roles" / "sugar_server" / "templates" / "sugar-server.conf.j2"
 DAY = 86400
 TODAY = int(time.time()) // DAY * DAY
 WRITE = "org.laptop.Write"
@@ -45,6 +54,14 @@ def profile(laptop):
         creation_time=first, timestamp=second + 1200,
     )  # fmt: skip
     return folder
+
+
+def session(profile, at, seconds):
+    """One more session of Write."""
+    entry(
+        profile, activity=WRITE, launch_times=str(at), spent_times=str(seconds), creation_time=at,
+        timestamp=at + seconds,
+    )  # fmt: skip
 
 
 def sums(school):
@@ -115,15 +132,51 @@ def test_a_laptop_that_registered_with_sugar_clients_own_key(school, profile, re
     assert report(school.url)["sent"] == 6
 
 
-def test_a_school_that_wants_none(school, profile, report):
+def switched(school, *, on):
+    """The server with what the role writes for a deployment file that has statistics on or off."""
+    document = {"version": 1, "name": "peru", "title": "Perú", "services": {"statistics": {"enabled": on}}}
+    lima = {"scenario": "offline-server", "role": "master", "server": {"address": "192.0.2.1"}}
+    lima["lan"] = {"interface": "eth1", "address": "172.18.96.1/19"}
+    (host,) = resolve(Deployment.model_validate({**document, "schools": {"lima": lima}})).hosts
+    (daemon,) = (own for own in host.variables if isinstance(own, SugarServerVariables))
+    given = {f"sugar_server__{name}": value for name, value in daemon.model_dump(mode="json").items()}
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
+    text = environment.from_string(TEMPLATE.read_text()).render(
+        given, sugar_server__has_rooms=True, sugar_server__folder=""
+    )
+    school.stop()
+    school.configure(text)
+    school.start()
+
+
+def test_what_the_deployment_opts_out_of_is_not_collected_either(school, profile, report, tmp_path):
     key = made_up_key()
     give_key(profile, f"ssh-rsa {key}\n")
     register(school.url, "SHC00700123", "Ñusta", "", key)
     assert report("http://127.0.0.1:1")["waiting"] == 6
-    school.stop()
-    school.configure("[statistics]\nenabled = no\n", "conf.d/statistics.conf")
-    school.start()
+    switched(school, on=False)
     said = report(school.url)
     assert (said["sent"], said["waiting"]) == (0, 0)
     assert "wants no statistics" in said["message"]
-    assert WRITE not in (profile / "school-server" / "statistics.jsonl").read_text()
+    kept = profile / "school-server" / "statistics.jsonl"
+    assert WRITE not in kept.read_text()
+    # Nor at home, where nobody is asked; an hour of Write yesterday stays untold.
+    session(profile, TODAY - DAY + 10800, 3600)
+    kept.write_text(kept.read_text().replace(str(TODAY), str(TODAY - 2 * DAY)))
+    assert report("http://127.0.0.1:1")["waiting"] == 0
+    assert WRITE not in kept.read_text()
+    shown = report("http://127.0.0.1:1", "--show")
+    assert shown["samples"] == []
+    # Whoever brings something nevertheless is refused, and no sum is made of it.
+    guid = hashlib.sha1(key.encode()).hexdigest()
+    body = {"name": f"activity.{WRITE}", "values": [[TODAY, {"uptime": 60}]]}
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{school.url}/user/{guid}?cmd=stats-upload", json.dumps(body).encode(), timeout=10)
+    assert sums(school) == {}
+    # Wanted again, it begins again, without the days in between.
+    switched(school, on=True)
+    assert report(school.url)["sent"] == 0
+    kept.write_text(kept.read_text().replace(str(TODAY), str(TODAY - DAY)))
+    assert report(school.url)["sent"] > 0
+    assert (1, f"activity.{WRITE}", "uptime") in sums(school)

@@ -55,7 +55,7 @@ def test_well(running):
     status, report = health(running)
     assert status == 200
     assert report["status"] == "ok"
-    assert report["version"] == "0.1.0"
+    assert report["version"] == "0.2.0"
     assert report["registrations"] in {0, 1}  # at most a second old
     assert report["database_writable"] is True
     free = shutil.disk_usage(running.state).free

@@ -330,9 +330,21 @@ def test_nothing_that_is_asked_is_an_error_of_the_server(debian_server, method, 
 
 
 @pytest.mark.parametrize(
-    ("login_from", "outside"), [("nearby", [200, 403, 403, 403]), ("anywhere", [200, 200, 200, 403])]
+    ("login_from", "outside"),
+    [("nearby", [200, 403, 403, 403, 403, 403]), ("anywhere", [200, 200, 200, 403, 200, 200])],
 )
 def test_from_a_public_address(debian_server, login_from, outside):
     debian_server.configure(f"[pages]\nlogin_from = {login_from}\n", "conf.d/50-pages.conf")
     requests = [("GET", "/"), ("GET", "/laptops"), ("GET", "/login"), ("POST", "/login")]
-    assert statuses(debian_server, *requests) == ([200, 200, 200, 403], outside)
+    requests += [("GET", "/statistics.csv"), ("GET", "/statistics.json")]
+    assert statuses(debian_server, *requests) == ([200, 200, 200, 403, 200, 200], outside)
+
+
+def test_where_there_are_no_pages_there_is_the_first_one_and_no_way_to_others(debian_server):
+    debian_server.configure("[pages]\nenabled = no\n", "conf.d/50-pages.conf")
+    paths = ["/laptops", "/server", "/statistics", "/statistics.csv", "/statistics.json", "/login"]
+    requests = [("GET", "/"), ("GET", "/activities/"), *(("GET", path) for path in paths), ("POST", "/login")]
+    wanted = [200, 200, *(404 for _ in paths), 404]
+    assert statuses(debian_server, *requests) == (wanted, wanted)
+    debian_server.start()
+    assert set(re.findall(r'href="(/[^"]*)"', Browser(debian_server).get("/").text)) == {"/", "/activities/"}

@@ -91,7 +91,7 @@ def test_the_installed_command_works(built, tmp_path):
     done = subprocess.run(
         ["/usr/bin/python3", "-I", "-", "--version"], input=command, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "sugar-server 0.1.0\n"
+    assert done.stdout == "sugar-server 0.2.0\n"
 
 
 def test_the_base_makes_the_user_and_its_folder(built, tmp_path):

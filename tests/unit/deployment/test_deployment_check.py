@@ -97,6 +97,7 @@ def test_json_of_a_valid_folder(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "schools": 0,
         "laptops": 0,
         "problems": [],
+        "notes": [],
     }
 
 
@@ -165,7 +166,7 @@ def test_ten_thousand_schools_load_in_time_and_memory(many: Path) -> None:
     assert len(load(Folder(many)).schools) == 10_000
     assert time.process_time() - before < 1.2
     check = subprocess.run([sys.executable, "-c", MEASURE, "check", "-C", str(many)], check=True, capture_output=True)
-    said, kib = check.stdout.decode().splitlines()
+    said, _note, kib = check.stdout.decode().splitlines()
     assert said.endswith("valid: Lima, 10,000 schools, 0 laptops.")
     assert int(kib) < 150_000
 

@@ -14,6 +14,7 @@ from sugar_deploy.scenario.resolve import resolve
 LAN = {"lan": {"interface": "eth1", "address": "172.18.96.1/19"}}
 UPLINK = {"uplink": {"interface": "eth0"}}
 SERVED = {80, 8080, 5222, 5223}
+LAN_ONLY = {53, 873, 2222}
 
 
 def host(scenario: str, **more: Any) -> Host:
@@ -25,20 +26,20 @@ def host(scenario: str, **more: Any) -> Host:
 @pytest.mark.parametrize(
     ("given", "must", "must_not"),
     [
-        (host("online-peers", **UPLINK), SERVED | {40001}, {53}),
-        (host("online-server", **UPLINK, **LAN), {40001}, SERVED | {53}),
-        (host("offline-server", **UPLINK, **LAN), {40001}, SERVED | {53}),
-        (host("peer-server", **LAN), set(), SERVED | {53}),
+        (host("online-peers", **UPLINK), SERVED | {40001}, LAN_ONLY),
+        (host("online-server", **UPLINK, **LAN), {40001}, SERVED | LAN_ONLY),
+        (host("offline-server", **UPLINK, **LAN), {40001}, SERVED | LAN_ONLY),
+        (host("peer-server", **LAN), set(), SERVED | LAN_ONLY),
         (
             host("offline-server", **UPLINK, **LAN, services={"firewall": {"uplink_ports": [80]}}),
             {40001},
-            {8080, 5222, 5223, 53},
+            {8080, 5222, 5223} | LAN_ONLY,
         ),
         (host("offline-server", **UPLINK, **LAN, services={"firewall": {"enabled": False}}), {40001}, set()),
         (
             host("online-peers", **UPLINK, services={"presence": {"enabled": False}}),
             {80, 8080, 40001},
-            {5222, 5223, 53},
+            {5222, 5223} | LAN_ONLY,
         ),
     ],
 )

@@ -14,6 +14,7 @@ from sugar_deploy.run.verify import (
     SchoolReport,
     check_argv,
     expected_services,
+    forget_commands,
     parse_vantages,
     read_report,
 )
@@ -33,10 +34,13 @@ def host(scenario: str, **services: object) -> Host:
 
 def test_a_laptop_tries_all_that_the_scenario_serves() -> None:
     assert expected_services(host("offline-server"), on_laptop=True) == (
-        ["registration", "http", "presence", "dns", "dhcp", "ntp"],
+        ["registration", "http", "presence", "updates", "statistics", "backup", "pages", "dns", "dhcp", "ntp"],
         [],
     )
-    assert expected_services(host("online-peers"), on_laptop=True) == (["registration", "http", "presence"], [])
+    assert expected_services(host("online-peers"), on_laptop=True) == (
+        ["registration", "http", "presence", "updates", "statistics"],
+        [],
+    )
 
 
 def test_the_server_itself_cannot_prove_what_only_a_laptop_sees() -> None:
@@ -58,6 +62,30 @@ def test_what_is_switched_off_is_not_expected() -> None:
     assert not_tried == []
 
 
+def test_a_library_that_is_switched_off_is_not_looked_for() -> None:
+    expected, _ = expected_services(host("offline-server", updates={"activities": False}), on_laptop=True)
+    assert "updates" not in expected
+    assert "backup" in expected
+
+
+def test_what_is_for_registered_laptops_is_not_tried_by_pretended_ones() -> None:
+    for registration in ({"who": "listed"}, {"enabled": False}):
+        expected, not_tried = expected_services(host("offline-server", registration=registration), on_laptop=True)
+        assert not {"statistics", "backup"} & set(expected)
+        assert not_tried == ["statistics", "backup"]
+        assert {"pages", "updates", "http"} <= set(expected)
+
+
+def test_pretended_laptops_leave_neither_registrations_nor_backups() -> None:
+    one, other = "SHA256:a/b+c", "SHA256:d"
+    assert forget_commands([one, other], backups=True) == [
+        "sugar-server remove-backups SHA256:a/b+c SHA256:d",
+        "sugar-server forget SHA256:a/b+c",
+        "sugar-server forget SHA256:d",
+    ]
+    assert forget_commands([one], backups=False) == ["sugar-server forget SHA256:a/b+c"]
+
+
 def test_the_command_names_the_server_as_laptops_know_it() -> None:
     argv = check_argv(host("offline-server"), ["dns"], on_laptop=True)
     assert argv == (
@@ -67,6 +95,13 @@ def test_the_command_names_the_server_as_laptops_know_it() -> None:
     # On the Internet, laptops ask the Internet's DNS; on the server itself that may not know it yet.
     assert "--address" not in check_argv(host("online-peers"), ["http"], on_laptop=True)
     assert check_argv(host("online-peers"), ["http"], on_laptop=False)[-2:] == ("--address", "127.0.0.1")
+
+
+def test_the_pages_are_looked_for_or_proved_not_to_be_there() -> None:
+    assert "--expect-no" not in check_argv(host("offline-server"), ["pages"], on_laptop=True)
+    for without in (host("online-peers"), host("offline-server", pages={"enabled": False})):
+        argv = check_argv(without, ["http"], on_laptop=True)
+        assert argv[argv.index("--expect-no") + 1] == "pages"
 
 
 def test_a_pretended_laptop_is_refused_where_only_listed_ones_may_register() -> None:

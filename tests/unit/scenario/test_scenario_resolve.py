@@ -52,15 +52,21 @@ def variables(host: Host) -> dict[str, Any]:
         ({"scenario": "online-peers"}, set()),
         ({"scenario": "online-peers", "lan": LAN}, set()),
         ({"scenario": "online-server"}, set()),
-        (ONLINE, {"dhcp", "dns", "gateway"}),
-        ({"scenario": "offline-server", "lan": LAN}, {"dhcp", "dns"}),
-        ({"scenario": "offline-server", "lan": LAN, "uplink": UPLINK}, {"dhcp", "dns"}),
-        ({"scenario": "peer-server", "lan": RADIO}, {"dhcp", "dns"}),
-        ({"scenario": "peer-server", "lan": RADIO, "uplink": UPLINK}, {"dhcp", "dns"}),
+        (ONLINE, {"backup", "pages", "dhcp", "dns", "gateway"}),
+        ({"scenario": "offline-server", "lan": LAN}, {"backup", "pages", "dhcp", "dns"}),
+        ({"scenario": "offline-server", "lan": LAN, "uplink": UPLINK}, {"backup", "pages", "dhcp", "dns"}),
+        ({"scenario": "peer-server", "lan": RADIO}, {"backup", "pages", "dhcp", "dns"}),
+        ({"scenario": "peer-server", "lan": RADIO, "uplink": UPLINK}, {"backup", "pages", "dhcp", "dns"}),
     ],
 )
 def test_services(school: dict[str, Any], services: set[str]) -> None:
-    assert one(school).services == services | {"registration", "presence", "ntp", "upgrades", "firewall"}
+    everywhere = {"registration", "presence", "updates", "statistics", "ntp", "upgrades", "firewall"}
+    host = one(school)
+    assert host.services == services | everywhere
+    given = variables(host)
+    # The daemon's own defaults are yes: what is not offered is said to be off.
+    assert given["sugar_server__backup"].enabled is ("backup" in services)
+    assert given["sugar_server__pages"].enabled is ("pages" in services)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,27 @@ def test_ssh_from_lan(school: dict[str, Any], from_lan: bool) -> None:
     assert host["sshd__from_lan"] is from_lan
 
 
+@pytest.mark.parametrize(
+    ("backup", "opened", "leads"),
+    [
+        ({}, {2222}, True),
+        ({"port_22": False}, {2222}, False),
+        ({"enabled": False}, set(), False),
+    ],
+)
+def test_laptops_in_the_field_come_to_their_port(backup: dict[str, Any], opened: set[int], leads: bool) -> None:
+    host = variables(one({**ONLINE, "services": {"backup": backup}}))
+    assert set(host["firewall__lan_tcp"]) & {22, 2222} == opened
+    assert host["firewall__backup_by_ssh_port"] is leads
+
+
+def test_system_builds_can_be_left_out_of_the_updates() -> None:
+    host = variables(one({**ONLINE, "services": {"updates": {"builds": False}}}))
+    assert 873 not in host["firewall__lan_tcp"]
+    assert variables(one({"scenario": "online-peers"}))["sugar_server__updates"].builds is False
+    assert host["sugar_server__updates"].packages is True
+
+
 def test_ports_without_a_lan() -> None:
     host = variables(one({"scenario": "online-peers", "server": {"address": "192.0.2.1", "port": 2022}}))
     assert host["firewall__uplink_tcp"] == (80, 5222, 5223, 8080)
@@ -151,12 +178,13 @@ def test_ports_with_a_lan() -> None:
     host = variables(one({**ONLINE, "services": {"firewall": {"uplink_ports": [443]}}}))
     assert host["firewall__uplink_tcp"] == ()
     assert host["firewall__uplink_ports"] == (443,)
-    assert host["firewall__lan_tcp"] == (53, 80, 5222, 5223, 8080)
+    assert host["firewall__lan_tcp"] == (53, 80, 873, 2222, 5222, 5223, 8080)
     assert host["firewall__lan_udp"] == (53, 67, 123)
     assert (host["firewall__lan_interface"], host["firewall__uplink_interface"]) == ("eth1", "eth0")
 
 
-SWITCHES = ("registration", "presence", "dhcp", "dns", "ntp", "gateway", "upgrades", "firewall")
+DAEMON = {"registration", "backup", "updates", "statistics", "pages"}
+SWITCHES = (*sorted(DAEMON), "presence", "dhcp", "dns", "ntp", "gateway", "upgrades", "firewall")
 
 
 @settings(max_examples=150, deadline=None)
@@ -175,11 +203,16 @@ def test_what_is_off_is_shut(off: set[str], scenario: str, lan: bool, uplink: bo
     found = variables(host)
     assert not host.services & off
     assert (found["presence__state"] == "absent") == ("presence" in off)
-    assert (found["sugar_server__state"] == "absent") == ("registration" in off)
+    served = DAEMON - off - (set() if lan and scenario != "online-peers" else {"backup", "pages"})
+    assert (found["sugar_server__state"] == "present") == bool(served)
+    assert found["sugar_server__backup"].enabled == ("backup" in served)
+    assert found["sugar_server__pages"].enabled == ("pages" in served)
     serves = found["lan__state"] == "present"
     assert serves == (lan and scenario != "online-peers")
     opened = set(found["firewall__lan_tcp"]) | set(found["firewall__lan_udp"]) | set(found["firewall__uplink_tcp"])
-    shut = {"registration": {80, 8080}, "presence": {5222, 5223}, "dhcp": {67}, "dns": {53}, "ntp": {123}}
+    assert bool(opened & {80, 8080}) == bool(served)
+    assert not found["firewall__uplink_tcp"] or not opened & {873, 2222}, "for the school's own network only"
+    shut = {"backup": {2222}, "updates": {873}, "presence": {5222, 5223}, "dhcp": {67}, "dns": {53}, "ntp": {123}}
     for name in off & shut.keys():
         assert not opened & shut[name]
     assert not (serves and found["firewall__uplink_tcp"])
@@ -201,7 +234,7 @@ def test_packages_follow_the_roles_in_use() -> None:
     assert one({"scenario": "peer-server", "lan": RADIO}).packages == tuple(
         sorted((*everything, "iw", "wpasupplicant"))
     )
-    off = {"presence": {"enabled": False}, "registration": {"enabled": False}}
+    off = {name: {"enabled": False} for name in ("presence", *DAEMON)}
     assert one({"scenario": "online-peers"}, services=off).packages == ("ca-certificates",)
 
 
@@ -209,7 +242,8 @@ def test_groups() -> None:
     off = {name: {"enabled": False} for name in ("ntp", "upgrades", "firewall", "gateway")}
     assert one({**ONLINE, "role": "master", "services": off}).groups == (
         *("role_master", "scenario_online_server"),
-        *("service_dhcp", "service_dns", "service_presence", "service_registration"),
+        *("service_backup", "service_dhcp", "service_dns", "service_pages", "service_presence"),
+        *("service_registration", "service_statistics", "service_updates"),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
             )
         if now < EARLIEST:
             return _tell(arguments, 0, (), "The clock is wrong; nothing is collected until it has been set.")
-        queue = collect(Queue.read(path, now), profile, now)
         if arguments.show:
-            return _tell(arguments, 0, queue.samples, "")
-        queue.write(path)
-        return _upload(arguments, queue, path, profile, now)
+            return _show(arguments, Queue.read(path, now), profile, now)
+        return _report(arguments, path, profile, now)
     except OSError as error:
         raise Failed(f"{error.filename or path}: {error.strerror}. Is the disk full?") from None
 
@@ -63,20 +61,41 @@ def collect(queue: Queue, profile: Profile, now: float) -> Queue:
     return queue.plus((sample for sample in samples if is_kept(sample.at, now)), midnight)
 
 
-def _upload(arguments: argparse.Namespace, queue: Queue, path: Path, profile: Profile, now: float) -> int:
-    sent = 0
+def _show(arguments: argparse.Namespace, queue: Queue, profile: Profile, now: float) -> int:
+    if queue.is_unwanted:
+        return _tell(arguments, 0, (), "The school server wants no statistics.")
+    return _tell(arguments, 0, collect(queue, profile, now).samples, "")
+
+
+def _report(arguments: argparse.Namespace, path: Path, profile: Profile, now: float) -> int:
+    """Asks first. Where the school wants none nothing is collected, until it says that it wants them again."""
+    queue = Queue.read(path, now)
+    url = (arguments.url or laptop.server(profile)).rstrip("/")
     try:
-        url = (arguments.url or laptop.server(profile)).rstrip("/")
         account = upload.find(url, laptop.names(profile))
-        if not account.wanted:
-            _stop(path, now)
-            return _tell(arguments, 0, (), f"{url} wants no statistics.")
-        message = f"{url} has them."
+    except upload.NotNow as error:
+        if queue.is_unwanted:
+            _stop(path, now, is_unwanted=True)
+            return _tell(arguments, 0, (), f"{error} It wanted no statistics.")
+        queue = collect(queue, profile, now)
+        queue.write(path)
+        return _tell(arguments, 0, queue.samples, str(error))
+    if not account.wanted:
+        _stop(path, now, is_unwanted=True)
+        return _tell(arguments, 0, (), f"{url} wants no statistics.")
+    queue = collect(replace(queue, is_unwanted=False), profile, now)
+    queue.write(path)
+    return _upload(arguments, account, queue, path)
+
+
+def _upload(arguments: argparse.Namespace, account: upload.Account, queue: Queue, path: Path) -> int:
+    sent, message = 0, f"{account.url} has them."
+    try:
         for name in sorted({sample.name for sample in queue.samples}):
             try:
                 sent += account.send(name, [sample for sample in queue.samples if sample.name == name])
             except upload.Refused as refused:
-                message = f"{url} refuses {name}: {refused}."
+                message = f"{account.url} refuses {name}: {refused}."
                 if refused.status != 400:  # Only what is wrong in itself will be refused again.
                     break
             queue = queue.without(name)
@@ -86,10 +105,10 @@ def _upload(arguments: argparse.Namespace, queue: Queue, path: Path, profile: Pr
     return _tell(arguments, sent, queue.samples, message)
 
 
-def _stop(path: Path, now: float) -> None:
+def _stop(path: Path, now: float, *, is_unwanted: bool = False) -> None:
     """Delete what waits. The days without statistics are not made up for when they are switched on again."""
     if path.parent.parent.is_dir():
-        Queue((), last_midnight(now)).write(path)
+        Queue((), last_midnight(now), is_unwanted).write(path)
 
 
 def _tell(arguments: argparse.Namespace, sent: int, waiting: tuple[Sample, ...], message: str) -> int:

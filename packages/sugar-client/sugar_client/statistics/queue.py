@@ -21,6 +21,8 @@ class Queue:
 
     samples: tuple[Sample, ...] = ()
     collected_until: int | None = None
+    is_unwanted: bool = False
+    """Whether the school server said, when it was last asked, that it wants none."""
 
     @classmethod
     def read(cls, path: Path, now: float) -> Queue:
@@ -31,10 +33,12 @@ class Queue:
         except FileNotFoundError:
             return cls()
         values = [_value(line) for line in lines]
-        until = values[0].get("collected_until") if values and isinstance(values[0], dict) else None
+        first = values[0] if values and isinstance(values[0], dict) else {}
+        until = first.get("collected_until")
         samples = [sample for sample in map(from_object, values) if sample is not None and is_kept(sample.at, now)]
         # From a clock that was ahead: it would keep all days until then from being collected.
-        return cls(tuple(samples), until if type(until) is int and until <= now else None)
+        until = until if type(until) is int and until <= now else None
+        return cls(tuple(samples), until, first.get("unwanted") is True)
 
     def plus(self, more: Iterable[Sample], collected_until: int) -> Queue:
         """With these as well; what is known of a day stays as it was first collected."""
@@ -47,7 +51,7 @@ class Queue:
 
     def write(self, path: Path) -> None:
         """Replace the file: it is there whole or not at all, and only its owner may read it."""
-        lines: list[dict[str, Any]] = [{"collected_until": self.collected_until}]
+        lines: list[dict[str, Any]] = [{"collected_until": self.collected_until, "unwanted": self.is_unwanted}]
         lines += [{"name": sample.name, "at": sample.at, "fields": sample.fields} for sample in self.samples]
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write(path, "".join(json.dumps(line) + "\n" for line in lines))

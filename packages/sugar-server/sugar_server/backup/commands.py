@@ -35,6 +35,8 @@ def add(commands: Any) -> None:
     adopt.add_argument(
         "--requested", action="store_true", help="do what was asked for on the teacher's pages (systemd does it)"
     )
+    remove = _add(commands, "remove-backups", "remove all backups of laptops, as of a child who has left", _remove)
+    remove.add_argument("laptops", metavar="LAPTOP", nargs="+", help="fingerprint or home")
     link = _add(commands, "restore-link", "a link to a child's backups that is good for an hour", _link)
     link.add_argument("laptop", metavar="LAPTOP", help="serial, fingerprint or home")
 
@@ -173,6 +175,24 @@ def _given(homes: Homes, registered: list[Registered], old_name: str, new_name: 
         raise Failed("The old and the new laptop are the same. Name another one.")
     given = adopt.adopt(homes, old, new)
     return f"{new.serial} has {len(given)} backups of {old.serial}, which keeps its own."
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    """Removes all backups of laptops, for ever. One that has none is no failure: it may be done again."""
+    from sugar_server.backup import snapshots
+
+    homes = Homes(Path(load(arguments.root).backup.folder))
+    _become_owner(homes)
+    for name in arguments.laptops:
+        # Not by serial: two children may have one.
+        found = [home for home in homes.named(name) if name.lower() != home.serial.lower()]
+        for home in found:
+            try:
+                snapshots.remove(homes.take_out(home))
+            except Busy:
+                raise Failed(f"{name} is backing up just now. Try again in a minute.") from None
+        print(f"{name}: {'all backups were removed' if found else 'no backups'}.")
+    return 0
 
 
 def _link(arguments: argparse.Namespace) -> int:

@@ -108,6 +108,15 @@ class Homes:
         self._link(home, serial)
         return home
 
+    def take_out(self, home: Home) -> Path:
+        """The folder of a home that is no home any more, to be removed; the service's next start does it as well."""
+        removing = self.folder / "incoming" / f"{home.identity}-{time.time_ns()}"
+        removing.parent.mkdir(mode=_MODE, exist_ok=True)
+        with self.locked(home.identity):
+            self._unlink(home, home.serial)
+            home.path.rename(removing)
+        return removing
+
     def _link(self, home: Home, serial: str) -> None:
         users = self.folder / "users"
         users.mkdir(mode=_MODE, exist_ok=True)

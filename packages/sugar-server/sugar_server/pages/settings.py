@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from sugar_server.values import Keys, boolean, choice
 
-KEYS: Keys = {"public": boolean, "login_from": choice("nearby", "anywhere")}
+KEYS: Keys = {"enabled": boolean, "public": boolean, "login_from": choice("nearby", "anywhere")}
 
 
 @dataclass(frozen=True)
 class PagesSettings:
     """Who may see and do what, checked."""
 
+    enabled: bool = True
+    """Whether there are pages but the first one and the activities."""
     public: bool = True
     """Whether anyone in the school may see, without a login, who is registered and when each last backed up."""
     login_from: str = "nearby"

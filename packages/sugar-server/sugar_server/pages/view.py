@@ -63,6 +63,7 @@ class View:
     """Seconds since 1970."""
     links: Sequence[tuple[str, str]] = ()
     """The pages in the navigation: address and name."""
+    has_login: bool = True
 
     @property
     def path(self) -> str:
@@ -118,8 +119,10 @@ class View:
         current = Html(' aria-current="page"') if here else None
         return html('<li><a href="{address}"{current}>{name}</a></li>\n', address=address, current=current, name=name)
 
-    def _login(self) -> Html:
+    def _login(self) -> Html | None:
         _ = self.language.gettext
+        if not self.has_login:
+            return None
         if self.session is None:
             return self._link("/login", _("Log in"))
         return html("<li>{button}</li>", button=self.button("/logout", _("Log out"), "plain"))

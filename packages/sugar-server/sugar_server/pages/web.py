@@ -103,29 +103,39 @@ class Pages:
 
     def view(self, request: Request) -> View:
         """The request as pages see it, with the ways to those that its sender may see."""
-        session = self.sessions.of(request)
+        settings = self._config.pages
+        session = self.sessions.of(request) if settings.enabled else None
+        shown = settings.enabled and (session is not None or settings.public)
         language = chosen_language(request)
         _ = language.gettext
         links = [("/", _("Home"))]
-        if session or self._config.pages.public:
+        if shown:
             links.append(("/laptops", _("Laptops")))
         if self._providers.library:
             links.append((self._providers.library.address(), _("Activities")))
-        if session or self._config.pages.public:
+        if shown:
             links += [("/statistics", _("Statistics"))] if self._providers.statistics else []
             links.append(("/server", _("Server")))
-        return View(request, self._config.title, language, session, self._clock(), links)
+        return View(request, self._config.title, language, session, self._clock(), links, settings.enabled)
+
+    def for_school(
+        self, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Another room's ENDPOINT, for those only who may see the school's pages."""
+        return self._endpoint(lambda view: endpoint(view.request), For.SCHOOL)
 
     def may_restore(self, request: Request) -> bool:
         """Whether it is the teacher who asks, from where the teacher's pages may be asked for."""
         nearby = self._config.pages.login_from != "nearby" or is_nearby(client_address(request))
-        return nearby and self.sessions.authorized(request)
+        return self._config.pages.enabled and nearby and self.sessions.authorized(request)
 
     def _kept_out(self, view: View, whom: For) -> Response | None:
         """What those get for whom the page is not."""
         _ = view.language.gettext
         if whom is For.ANYONE:
             return None
+        if not self._config.pages.enabled:
+            raise NotFound
         if self._config.pages.login_from == "nearby" and not is_nearby(client_address(view.request)):
             return self._error(view, 403, _("Not from here"), _("This page is only for the school's own network."))
         if view.session or whom is For.NEARBY or (whom is For.SCHOOL and self._config.pages.public):

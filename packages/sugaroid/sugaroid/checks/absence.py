@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from sugaroid.background import in_background
 from sugaroid.checks.options import Options
+from sugaroid.checks.pages import LOGIN, PAGES
 from sugaroid.checks.report import Report, Unexpected
 from sugaroid.errors import CannotConnect
 from sugaroid.probes import dhcp, dns, ntp, route, web
@@ -23,6 +24,8 @@ async def check_absence(report: Report, options: Options, address: str, service:
     if service in ports:
         for port in ports[service]:
             await _closed(report, service, address, port)
+    elif service == "pages":
+        await _no_pages(report, options, address)
     elif service == "dns":
         await _no_dns(report, options, address)
     elif service == "ntp":
@@ -40,6 +43,21 @@ async def _closed(report: Report, service: str, address: str, port: int) -> None
         return "no connection"
 
     await report.step(service, f"port {port} is closed", f"a TCP connection to {address}:{port}", look)
+
+
+async def _no_pages(report: Report, options: Options, address: str) -> None:
+    """The port may be open, for registration and updates: but neither children's names nor a login are shown."""
+    for path in (LOGIN, *(path for _, path in PAGES if path != "/")):
+
+        async def look(path: str = path) -> str:
+            if not await in_background(lambda: web.is_open(address, options.ports.http), 8.0):
+                return "no connection"
+            page = await in_background(lambda: web.fetch(address, options.ports.http, options.server, path), 20.0)
+            if page.status not in (403, 404):
+                raise Unexpected(f"status {page.status}, {len(page.body)} bytes")
+            return f"status {page.status}"
+
+        await report.step("pages", f"{path} is not shown", f"GET {path} from {address}", look)
 
 
 async def _no_dns(report: Report, options: Options, address: str) -> None:

@@ -10,7 +10,19 @@ from ipaddress import AddressValueError, IPv4Address
 
 from sugaroid.errors import CannotConnect, InvalidInput, reason
 
-SERVICES = ("registration", "presence", "http", "dns", "dhcp", "ntp", "gateway", "updates", "statistics", "backup")
+SERVICES = (
+    "registration",
+    "presence",
+    "http",
+    "dns",
+    "dhcp",
+    "ntp",
+    "gateway",
+    "updates",
+    "statistics",
+    "backup",
+    "pages",
+)
 
 
 @dataclass(frozen=True)

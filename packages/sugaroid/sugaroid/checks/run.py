@@ -10,6 +10,7 @@ from sugaroid.checks import network
 from sugaroid.checks.absence import check_absence
 from sugaroid.checks.backup import check_backup
 from sugaroid.checks.options import SERVICES, Options, resolve
+from sugaroid.checks.pages import check_pages
 from sugaroid.checks.presence import check_presence
 from sugaroid.checks.registration import check_registration
 from sugaroid.checks.report import Report
@@ -83,3 +84,5 @@ async def _web(report: Report, options: Options, address: str) -> None:
         await network.check_ntp(report, options, address)
     if "updates" in options.expect:
         await check_updates(report, options, address)
+    if "pages" in options.expect:
+        await check_pages(report, options, address)
