@@ -118,8 +118,8 @@ def morning(bench: Bench) -> None:
             bench.row(f"{name}: processor, the morning", f"{used.between(dawn, ended):.1f} s")
             bench.row(f"{name}: peak resident", f"{watched.status_mib('VmHWM'):.0f} MiB")
         used = sampler[backups]
-        many = f"{used.children_mib:.0f} MiB in {used.children} processes, the largest {used.largest_child_mib:.0f}"
-        bench.row("rsync and bubblewrap below it: peak", many)
+        many = f"{used.children_mib:.0f} MiB in {used.children} processes"
+        bench.row("rsync and bubblewrap below it: peak (PSS)", many)
         bench.row("backups on disk", bench.disk("backups"))
         snapshots = sum(1 for _ in (bench.scratch / "backups" / "homes").glob("*/datastore-2*"))
         bench.row("snapshots", str(snapshots))
