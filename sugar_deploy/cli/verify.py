@@ -10,8 +10,9 @@ import click
 from sugar_deploy.cli.options import folder_option, json_option, limit_option, verbosity_options
 from sugar_deploy.folder import Folder
 from sugar_deploy.run.apply import Request, private_key, select
+from sugar_deploy.run.load import LoadingVerifier
 from sugar_deploy.run.prepare import resolved
-from sugar_deploy.run.verify import SchoolReport, Verifier, parse_vantages
+from sugar_deploy.run.verify import ONLY_FROM_A_LAPTOP, SchoolReport, Verifier, parse_vantages
 
 COLUMNS = 100
 
@@ -27,6 +28,10 @@ COLUMNS = 100
     help="A laptop on the school's LAN to look from, which has the package sugaroid; by default the server itself.",
 )
 @click.option("--private-key", "key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="SSH key.")
+@click.option(
+    "--load", "laptops", metavar="N", type=int, help="After the checks, let N laptops come as on a school morning."
+)
+@click.option("--seed", metavar="TEXT", default="verify", help="Which laptops --load lets come.")
 @json_option
 @verbosity_options
 def verify(
@@ -34,6 +39,8 @@ def verify(
     limit: tuple[str, ...],
     vantages: tuple[str, ...],
     key: Path | None,
+    laptops: int | None,
+    seed: str,
     as_json: bool,
     verbose: int,
     quiet: bool,
@@ -44,13 +51,14 @@ def verify(
     Example:
       sugar-deploy verify -C lima
       sugar-deploy verify -C lima --from san-martin=root@172.18.96.40
+      sugar-deploy verify -C lima --load 30
     """
     hosts = select(resolved(folder), limit)
-    verifier = Verifier(
-        folder,
-        private_key(Request(folder, "verify", private_key=key)),
-        parse_vantages(vantages, [host.name for host in hosts]),
-    )
+    own = private_key(Request(folder, "verify", private_key=key))
+    places = parse_vantages(vantages, [host.name for host in hosts])
+    verifier = Verifier(folder, own, places)
+    if laptops is not None:
+        verifier = LoadingVerifier(folder, own, places, laptops, seed)
 
     def show(report: SchoolReport) -> None:
         if not as_json and not (quiet and report.ok):
@@ -78,4 +86,7 @@ def _show(report: SchoolReport, *, verbose: bool) -> None:
         for line in check.told(COLUMNS - 7):
             click.echo(f"       {line}")
     for name in report.not_tried:
-        click.echo(f"  {click.style('--', fg='yellow')}   {name}: not tried: needs --from, a laptop on the LAN")
+        why = "needs --from, a laptop on the LAN"
+        if name not in ONLY_FROM_A_LAPTOP:
+            why = "a laptop that is only pretended may not register there"
+        click.echo(f"  {click.style('--', fg='yellow')}   {name}: not tried: {why}")

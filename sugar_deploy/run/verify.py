@@ -20,6 +20,7 @@ from sugar_deploy.scenario.variables import LanVariables, SugarServerVariables
 
 CHECK_SECONDS = 600.0
 AT_ONCE = 8
+FORGET_AT_ONCE = 25
 
 # What sugaroid calls the services of the plan that laptops reach, and those that they reach on a LAN only.
 EXPECTED = {
@@ -125,20 +126,26 @@ def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple
     lan = next(own for own in host.variables if isinstance(own, LanVariables))
     if host.lan_address:
         argv += ["--domain", lan.domain]
-    if host.lan_address:
-        argv += ["--address", str(host.lan_address)]
-    elif not on_laptop:
-        argv += ["--address", "127.0.0.1"]
+    argv += address_words(host, on_laptop=on_laptop)
     # A pretended laptop is on no school's list.
     if _daemon(host).who == "listed":
         argv += ["--registration", "refused"]
     return tuple(argv)
 
 
+def address_words(host: Host, *, on_laptop: bool) -> list[str]:
+    """Where sugaroid connects to, if not where the resolver says."""
+    if host.lan_address:
+        return ["--address", str(host.lan_address)]
+    return [] if on_laptop else ["--address", "127.0.0.1"]
+
+
 def forget_commands(identities: Sequence[str], *, backups: bool) -> list[str]:
-    """What removes laptops from a server."""
-    commands = [shlex.join(("sugar-server", "remove-backups", "--yes", *identities))] if backups else []
-    return commands + [shlex.join(("sugar-server", "forget", fingerprint)) for fingerprint in identities]
+    """What removes laptops from a server, so many at a time that each command ends in its time."""
+    # One whose answer was lost may be registered or not.
+    commands = [*([("remove-backups", "--yes")] if backups else []), ("forget", "--if-registered")]
+    parts = [identities[start : start + FORGET_AT_ONCE] for start in range(0, len(identities), FORGET_AT_ONCE)]
+    return [shlex.join(("sugar-server", *command, *part)) for part in parts for command in commands]
 
 
 def read_report(answer: Answer) -> tuple[tuple[Check, ...], list[str]]:
@@ -148,11 +155,16 @@ def read_report(answer: Answer) -> tuple[tuple[Check, ...], list[str]]:
         checks = tuple(Check(**{name: item[name] for name in Check.__slots__}) for item in report["checks"])
         return checks, [str(identity["fingerprint"]) for identity in report["identities"]]
     except (ValueError, KeyError, TypeError) as error:
-        said = (answer.err or answer.out).strip().splitlines()
-        raise DeployError(
-            f"sugaroid did not report: {said[-1] if said else f'exit status {answer.status}'}",
-            "Is the package sugaroid installed there? `sugar-deploy apply` installs it on servers",
-        ) from error
+        raise no_report(answer) from error
+
+
+def no_report(answer: Answer) -> DeployError:
+    """What is wrong where sugaroid answers anything else."""
+    said = (answer.err or answer.out).strip().splitlines()
+    return DeployError(
+        f"sugaroid did not report: {said[-1] if said else f'exit status {answer.status}'}",
+        "Is the package sugaroid installed there? `sugar-deploy apply` installs it on servers",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +184,7 @@ class Verifier:
         label = f"a laptop, {where}" if laptop else "the server itself"
         try:
             checks, identities = self._check(host, vantage, expected, on_laptop=laptop is not None)
-            self._forget(host, identities, backups="backup" in expected)
+            self.forget(host, identities, backups="backup" in expected)
         except DeployError as error:
             return SchoolReport(host.name, label, not_tried=tuple(not_tried), error=str(error))
         return SchoolReport(host.name, label, checks, tuple(not_tried))
@@ -180,13 +192,15 @@ class Verifier:
     def _check(
         self, host: Host, vantage: Connection, expected: Sequence[str], *, on_laptop: bool
     ) -> tuple[tuple[Check, ...], list[str]]:
-        command = shlex.join(check_argv(host, expected, on_laptop=on_laptop))
-        if vantage.user != "root":
-            command = f"sudo -n {command}"
-        with session(vantage, self.folder.known_hosts, self.private_key) as client:
-            return read_report(run(client, command, timeout_seconds=CHECK_SECONDS))
+        return read_report(self.sugaroid(vantage, check_argv(host, expected, on_laptop=on_laptop), CHECK_SECONDS))
 
-    def _forget(self, host: Host, identities: Sequence[str], *, backups: bool) -> None:
+    def sugaroid(self, vantage: Connection, argv: Sequence[str], seconds: float) -> Answer:
+        """What sugaroid answers at a vantage, as root."""
+        command = shlex.join(argv) if vantage.user == "root" else f"sudo -n {shlex.join(argv)}"
+        with session(vantage, self.folder.known_hosts, self.private_key) as client:
+            return run(client, command, timeout_seconds=seconds)
+
+    def forget(self, host: Host, identities: Sequence[str], *, backups: bool) -> None:
         """Remove the laptops that were only pretended, and their backups."""
         if not identities:
             return

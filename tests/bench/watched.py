@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 SECONDS_TO_COME_UP = 60.0
 _BETWEEN_SAMPLES = 0.25
+_BETWEEN_MEMORY = 4
+"""Samples: what the kernel has to count page by page is asked for less often."""
 # What systemd does: the sockets are the descriptors from 3 on, and LISTEN_PID is the process itself.
 _PASS = 'export LISTEN_PID=$$ LISTEN_FDS={count}; exec {moves} "$@"'
 # bubblewrap does not wait for what it starts: whoever reaps orphans (PR_SET_CHILD_SUBREAPER) is told their time.
@@ -71,7 +72,7 @@ class Watched:
             )
             self._await(self._ready, up, log)
             self.cold_start_seconds = time.monotonic() - began
-        self.pid = min(pid for pid, (parent, _, _) in _table().items() if parent == self.process.pid)
+        self.pid = min(pid for pid, (parent, _) in _table().items() if parent == self.process.pid)
 
     def _await(self, ready: socket.socket, up: Callable[[], bool] | None, log: Path) -> None:
         ready.settimeout(0.01 if up else 0.5)
@@ -104,9 +105,8 @@ class Samples:
 
     processor: list[tuple[float, float]] = field(default_factory=list)
     children_mib: float = 0.0
-    """Resident, of all that run at once, at the peak; pages that they share count several times."""
+    """Of all that run at once, at the peak; of pages that several share, each has its part (PSS)."""
     children: int = 0
-    largest_child_mib: float = 0.0
 
     def between(self, begin: float, end: float) -> float:
         """Processor seconds that were used between two times of time.monotonic()."""
@@ -120,6 +120,7 @@ class Sampler:
     def __init__(self, watched: Collection[Watched]) -> None:
         self.of = {one.process.pid: Samples() for one in watched}
         self._services = {one.pid for one in watched}
+        self._taken = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -143,7 +144,7 @@ class Sampler:
     def _sample(self) -> None:
         table, at = _table(), time.monotonic()
         below = defaultdict(list)
-        for pid, (parent, _, _) in table.items():
+        for pid, (parent, _) in table.items():
             below[parent].append(pid)
         for pid, samples in self.of.items():
             found, waiting = [], list(below[pid])
@@ -154,14 +155,23 @@ class Sampler:
             # A child that has ended and is not yet waited for is missing for a moment: time never goes back.
             used = max(used, samples.processor[-1][1] if samples.processor else 0.0)
             samples.processor.append((at, used))
-            memory = [table[each][2] for each in found if each not in self._services]
-            samples.children = max(samples.children, len(memory))
-            samples.children_mib = max(samples.children_mib, sum(memory))
-            samples.largest_child_mib = max(samples.largest_child_mib, *memory, 0.0)
+            children = [each for each in found if each not in self._services]
+            samples.children = max(samples.children, len(children))
+            if self._taken % _BETWEEN_MEMORY == 0:
+                samples.children_mib = max(samples.children_mib, sum(map(_proportional_mib, children)))
+        self._taken += 1
 
 
-def _table() -> dict[int, tuple[int, float, float]]:
-    """By process: its parent, its own and its waited-for children's processor seconds, and its resident MiB."""
+def _proportional_mib(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0  # it has ended meanwhile
+    return int(text.partition("\nPss:")[2].split()[0]) / 1024
+
+
+def _table() -> dict[int, tuple[int, float]]:
+    """By process: its parent, and its own and its waited-for children's processor seconds."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -169,5 +179,5 @@ def _table() -> dict[int, tuple[int, float, float]]:
         except OSError:
             continue
         seconds = sum(map(int, fields[11:15])) / TICKS
-        found[int(path.parent.name)] = (int(fields[1]), seconds, int(fields[21]) * PAGE / (1 << 20))
+        found[int(path.parent.name)] = (int(fields[1]), seconds)
     return found

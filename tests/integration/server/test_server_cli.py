@@ -69,6 +69,17 @@ def test_unknown_fingerprints(debian_server):
         assert "sugar-server registrations" in done.stderr
 
 
+def test_several_are_forgotten_at_once_all_or_none(debian_server):
+    debian_server.start()
+    for number in range(3):
+        register(debian_server.url, f"SHC0070012{number}", "x", "", made_up_key())
+    names = [str(row["fingerprint"]) for row in debian_server.registrations()]
+    assert debian_server.command("forget", names[0], "SHA256:none").returncode == 1
+    assert len(debian_server.registrations()) == 3
+    assert debian_server.command("forget", "--if-registered", *names[:2], "SHA256:none").returncode == 0
+    assert [row["fingerprint"] for row in debian_server.registrations()] == names[2:]
+
+
 def test_without_a_database(debian_server):
     done = debian_server.command("registrations")
     assert done.returncode == 1

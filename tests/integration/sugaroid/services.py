@@ -47,6 +47,11 @@ class Services:
             f"{statistics}\n[backup]\nfolder = {self.backups}\n{limits}{backup}\n"
         )
 
+    @property
+    def root(self) -> tuple[str, str]:
+        """For the commands that read settings."""
+        return ("--root", str(self.folder / "root"))
+
     def argv(self, *words: str, fault: str = "") -> list[str]:
         """One of sugar-server's commands; a fault is Python that spoils a part of it first."""
         run = f"import sys\n{fault}\nfrom sugar_server.cli import main\nsys.exit(main())"

@@ -79,6 +79,13 @@ def test_all_is_done_that_the_plan_says_and_no_more(services: Services, host_key
     assert known == {each["fingerprint"] for each in report["identities"]}
     assert len(known) == 12
 
+    # As `sugar-deploy verify` does afterwards.
+    for command in (["remove-backups"], ["forget", "--if-registered"]):
+        forgotten = services.sugar_server(*command, *services.root, *sorted(known), "SHA256:" + "x" * 43)
+        assert forgotten.returncode == 0, forgotten.stderr
+    assert list((services.backups / "homes").iterdir()) == []
+    assert "No laptop has registered yet." in services.sugar_server("registrations").stdout
+
 
 def test_a_stopped_service_is_red_and_the_others_are_not(services: Services, host_keys: Path, tmp_path: Path) -> None:
     start(services, host_keys)

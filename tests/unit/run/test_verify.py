@@ -80,10 +80,12 @@ def test_pretended_laptops_leave_neither_registrations_nor_backups() -> None:
     one, other = "SHA256:a/b+c", "SHA256:d"
     assert forget_commands([one, other], backups=True) == [
         "sugar-server remove-backups --yes SHA256:a/b+c SHA256:d",
-        "sugar-server forget SHA256:a/b+c",
-        "sugar-server forget SHA256:d",
+        "sugar-server forget --if-registered SHA256:a/b+c SHA256:d",
     ]
-    assert forget_commands([one], backups=False) == ["sugar-server forget SHA256:a/b+c"]
+    many = forget_commands([f"SHA256:{number}" for number in range(60)], backups=True)
+    assert [command.split()[1] for command in many] == ["remove-backups", "forget"] * 3
+    assert [word for command in many[1::2] for word in command.split()[3:]] == [f"SHA256:{n}" for n in range(60)]
+    assert forget_commands([one], backups=False) == ["sugar-server forget --if-registered SHA256:a/b+c"]
 
 
 def test_the_command_names_the_server_as_laptops_know_it() -> None:

@@ -27,13 +27,14 @@ KEYS: Keys = {
 }
 
 
-_MIB_OF_A_SESSION = 64
-"""Of the machine's memory: bubblewrap and rsync take a fifth of it for a usual Journal, all for a very large one."""
+_MIB_OF_A_SESSION = 32
+"""Of the machine's memory. bubblewrap and rsync take 2 of them for a usual Journal; rsync some hundred bytes more for
+each file of a very large one."""
 _MOST_SESSIONS = 20
 
 
 def fitting_sessions() -> int:
-    """How many transfers this machine bears at once: 4 with 256 MB, 20 from 1.3 GB on."""
+    """How many transfers this machine bears at once: 8 with 256 MiB, 20 from 640 MiB on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     return max(2, min(_MOST_SESSIONS, memory // _MIB_OF_A_SESSION))
 

@@ -25,13 +25,16 @@ def add(commands: Any) -> None:
 
     for name, run, text in (
         ("approve", _approve, "accept a laptop that waits for approval"),
-        ("forget", _forget, "remove a laptop's registration"),
+        ("forget", _forget, "remove laptops' registrations"),
     ):
         command = commands.add_parser(name, help=text, description=run.__doc__)
-        command.add_argument("fingerprint", metavar="FINGERPRINT", help="as `sugar-server registrations` lists it")
+        count = "+" if name == "forget" else None
+        listed = "as `sugar-server registrations` lists it"
+        command.add_argument("fingerprint", metavar="FINGERPRINT", nargs=count, help=listed)
         add_state(command)
         add_root(command)
         command.set_defaults(run=run)
+    command.add_argument("--if-registered", action="store_true", help="one that is not registered is no failure")
 
     importing = commands.add_parser(
         "import-idmgr", help="take over the registrations of an XS or XSCE server", description=_import_idmgr.__doc__
@@ -67,10 +70,11 @@ def _approve(arguments: argparse.Namespace) -> int:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    """Removes a laptop's registration, accepted or waiting."""
+    """Removes laptops' registrations, accepted or waiting: all that are named, or none."""
     with _store(arguments.state) as store, store.transaction():
-        if not store.forget(arguments.fingerprint):
-            raise Failed(_unknown("No laptop is registered with this fingerprint"))
+        for fingerprint in arguments.fingerprint:
+            if not store.forget(fingerprint) and not arguments.if_registered:
+                raise Failed(_unknown(f"No laptop is registered with the fingerprint {fingerprint:.80}"))
     print("Forgotten.")
     return 0
 
