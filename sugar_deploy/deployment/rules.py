@@ -106,7 +106,12 @@ def gateway_has_firewall(site: Site) -> Iterator[Fault]:
 def port_is_free_for_backups(site: Site) -> Iterator[Fault]:
     """One port cannot lead laptops in the field to the backups and the administrator to the server."""
     lan = site.school.lan if LAN_SERVICES[site.school.scenario] else None
-    if _setting(site, "backup", "port_22") and keeps_backups_from_port(site.deployment, site.school, lan):
+    if not _setting(site, "backup", "port_22") or lan is None or not _enabled(site, "backup"):
+        return
+    if not _enabled(site, "firewall"):
+        message = "is true, but it is the firewall that leads that port to the backups"
+        yield site.fault("services.backup.port_22", message, "Leave the firewall on, or delete it.")
+    if keeps_backups_from_port(site.deployment, site.school, lan):
         message = "is true, but port 22 of the LAN is where the administrator comes in"
         remedy = (
             "Have sshd listen at another port as well (overrides/sshd) and write that as server.port, or delete it."
@@ -198,7 +203,10 @@ SCHOOL_RULES: tuple[Rule, ...] = (
     Rule(service_not_offered, ("scenario", "lan", "services")),
     Rule(gateway_has_uplink, ("scenario", "lan", "uplink", "services.gateway")),
     Rule(gateway_has_firewall, ("scenario", "lan", "services.gateway", "services.firewall")),
-    Rule(port_is_free_for_backups, ("scenario", "server", "lan", "uplink", "services.backup", "services.ssh")),
+    Rule(
+        port_is_free_for_backups,
+        ("scenario", "server", "lan", "uplink", "services.backup", "services.ssh", "services.firewall"),
+    ),
     Rule(listed_laptops_are_listed, ("laptops", "services.registration")),
     Rule(upstream_is_reachable, ("scenario", "lan", "uplink", "services")),
     Rule(master_has_no_master, ("role", "master")),

@@ -19,6 +19,15 @@ from sugar_deploy.lab.session import bring_up
 from sugar_deploy.lab.trial import Trial
 from sugar_deploy.scenario.variables import PHASES
 
+# As a laptop asks that has registered: it is named by the SHA-1 of its key.
+ASKS_FOR_STATISTICS = """\
+set -e
+sugaroid register --server "$(hostname -f)" --address 127.0.0.1 >/dev/null
+guid=$(sugar-server registrations --json |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pubkey"], end="")' | sha1sum | cut -d' ' -f1)
+python3 -c "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/user/$guid?cmd=stats-info').read())"
+"""
+DAEMON = ("registration", "backup", "updates", "statistics", "pages")
 REGISTRATIONS = "/var/lib/sugar-server/registrations.db"
 
 
@@ -130,7 +139,7 @@ def test_a_plan_for_a_converged_machine_is_empty(lab: Lab) -> None:
 @pytest.mark.vm
 def test_our_services_are_confined(lab: Lab) -> None:
     (server,) = lab.servers()
-    for unit in ("sugar-server.service", "prosody.service"):
+    for unit in ("sugar-server.service", "sugar-server-backup.service", "prosody.service"):
         said = server.run(("systemd-analyze", "security", "--no-pager", unit), check=False).stdout
         exposure = float(said.split("Overall exposure level for")[1].split(":")[1].split()[0])
         assert exposure < 3.0, said
@@ -201,11 +210,11 @@ def test_services_that_are_switched_off_go_and_come_back(lab: Lab) -> None:
     (server,) = lab.servers()
     written = folder.file.read_text()
     document = yaml.safe_load(written)
-    for service in ("presence", "registration", "upgrades"):
+    for service in ("presence", *DAEMON, "upgrades"):
         document.setdefault("services", {}).setdefault(service, {})["enabled"] = False
     folder.file.write_text(json.dumps(document))
     assert apply(folder)["exit"] == 0
-    assert not answers(lab, 5222, 5223, 80, 8080)
+    assert not answers(lab, 5222, 5223, 80, 8080, 873, 2222)
     assert server.run(("test", "-e", "/usr/bin/sugar-server"), check=False).returncode != 0
     # The laptops that registered are known when it is served again.
     assert server.run(("test", "-s", REGISTRATIONS), check=False).returncode == 0
@@ -214,8 +223,54 @@ def test_services_that_are_switched_off_go_and_come_back(lab: Lab) -> None:
 
     folder.file.write_text(written)
     assert apply(folder)["exit"] == 0
-    assert answers(lab, 5222) and answers(lab, 5223) and answers(lab, 80) and answers(lab, 8080)
+    assert all(answers(lab, port) for port in (5222, 5223, 80, 8080, 873, 2222))
     assert upgrades_itself(lab) == "1"
+
+
+@pytest.mark.vm
+def test_each_room_is_switched_off_by_itself_and_comes_back(lab: Lab) -> None:
+    folder = Folder(lab.place.deployment)
+    (server,) = lab.servers()
+    written = folder.file.read_text()
+    document = yaml.safe_load(written)
+    services = document.setdefault("services", {})
+    services["backup"] = {**services.get("backup", {}), "enabled": False}
+    services.update(updates={"builds": False, "packages": False}, statistics={"enabled": False})
+    folder.file.write_text(json.dumps(document))
+    assert apply(folder)["exit"] == 0
+    assert answers(lab, 80) and answers(lab, 8080)
+    assert not answers(lab, 873, 2222)
+    units = ("sugar-server-backup.socket", "sugar-server-backup.service", "sugar-server-builds.socket")
+    units += ("sugar-server-adopt.path", "sugar-server-purge.timer")
+    assert states(lab, "is-active", *units) == {"inactive"}
+    assert states(lab, "is-enabled", *units) == {"disabled"}
+    assert '"enable": false' in server.run(("sh", "-c", ASKS_FOR_STATISTICS)).stdout
+    assert apply(folder)["hosts"][server.name]["changed"] == 0
+    # Nor does it come back by itself.
+    server.power_cut()
+    server.start()
+    assert states(lab, "is-active", *units) == {"inactive"}
+
+    folder.file.write_text(written)
+    assert apply(folder)["exit"] == 0
+    assert states(lab, "is-active", *units) == {"active"}
+    assert states(lab, "is-enabled", *units) == {"enabled"}
+    assert answers(lab, 873) and answers(lab, 2222)
+    assert apply(folder)["hosts"][server.name]["changed"] == 0
+
+
+@pytest.mark.vm
+def test_a_backup_service_that_does_not_come_up_puts_the_settings_back(lab: Lab) -> None:
+    folder = Folder(lab.place.deployment)
+    (server,) = lab.servers()
+    # Sound to the checker, and to the daemon: but nobody may write there.
+    drop = drop_in(folder, "sugar-server", "[backup]\nfolder = /proc/nowhere\n")
+    message = failure(folder, server.name)
+    assert "sugar-server-backup did not come up" in message and "put back" in message, message
+    drop.unlink()
+    assert apply(folder)["exit"] == 0
+    assert states(lab, "is-active", "sugar-server-backup.service") == {"active"}
+    assert apply(folder)["hosts"][server.name]["changed"] == 0
 
 
 @pytest.mark.vm
@@ -240,7 +295,7 @@ def test_plain_ansible_playbook_finds_nothing_to_change(lab: Lab) -> None:
 def drop_in(folder: Folder, service: str, text: str) -> Path:
     """Write the deployer's own settings of a service."""
     path = folder.overrides / service / "class.conf"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
 
@@ -257,6 +312,12 @@ def drop_ins(lab: Lab) -> list[str]:
     """Our drop-ins of the daemon on the server."""
     (server,) = lab.servers()
     return server.run(("find", "/etc/sugar-server/conf.d", "-name", "sugar-override-*")).stdout.split()
+
+
+def states(lab: Lab, question: str, *units: str) -> set[str]:
+    """What systemd says of these units."""
+    (server,) = lab.servers()
+    return set(server.run(("systemctl", question, *units), check=False).stdout.split())
 
 
 def upgrades_itself(lab: Lab) -> str:

@@ -47,9 +47,12 @@ def test_a_scenario_serves_its_laptops_and_stays_as_it_is(scenario: str, suite: 
     assert not seen["apply"]["seen"].endswith("changed=0"), "the first apply had nothing to do"
     assert seen["apply again"]["seen"] == "done, changed=0"
     checked = " ".join(seen["verify from the laptops"]["details"])
-    wanted = {"registration", "presence", "http"}
+    wanted = {"registration", "presence", "http", "updates", "statistics"}
     if scenario != "online-peers":
-        wanted |= {"dhcp", "dns", "ntp"}
+        wanted |= {"backup", "pages", "dhcp", "dns", "ntp"}
     for service in wanted:
         assert f": ok: {service}: " in checked, f"{service} was not tried"
+    assert ("backup: an XO's Journal is brought" in checked) == (scenario != "online-peers")
+    # On the Internet nothing of the school is shown.
+    assert ("pages: /laptops is not shown" in checked) == (scenario == "online-peers")
     assert done.returncode == 0

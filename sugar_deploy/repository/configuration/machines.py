@@ -52,7 +52,7 @@ def repository(plan: Plan, keys_asc: str, certificates: Mapping[str, str]) -> Pa
 def server_config(plan: Plan) -> Package:
     """What all servers of the deployment have in common."""
     deployment = plan.deployment
-    registration = deployment.services.registration
+    registration, statistics = deployment.services.registration, deployment.services.statistics
     text = template(
         "server.conf",
         title=_line(deployment.title),
@@ -62,15 +62,20 @@ def server_config(plan: Plan) -> Package:
     )
     if registration.who == "listed":
         text += "laptops = /etc/sugar-server/laptops.csv\n"
+    # Also a server that nobody applies anything to keeps to what children's families were told.
+    wanted = "yes" if statistics.enabled else "no"
+    text += f"\n[statistics]\nenabled = {wanted}\nkeep_days = {statistics.keep_days}\n"
     return Package(
         name=f"{deployment.name}-server-config",
         summary=f"settings of the school servers of {_short(deployment.title)}",
         description=(
             f"What all school servers of {deployment.title} have in common: the deployment's repository with its "
-            "key, and how laptops are registered. It supplements the settings of other packages and changes "
-            "none of their files; what is set on the server itself overrides it.",
+            "key, how laptops are registered, and whether they are asked for statistics. It supplements the settings "
+            "of other packages and changes none of their files; what is set on the server itself overrides it.",
         ),
         depends=(repository_name(deployment.name),),
+        # An older daemon knows no statistics, and refuses settings that it does not know.
+        relations={"Breaks": "sugar-server (<< 0.2.0)"},
         files={f"usr/lib/sugar-server/conf.d/50-{deployment.name}.conf": text},
     )
 

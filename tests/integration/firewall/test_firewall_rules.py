@@ -171,6 +171,15 @@ def test_the_administrator_is_never_locked_out(
     assert networks.asked("far", SERVER_UPLINK, wanted if wanted in PORTS else 22).startswith("server:")
 
 
+def test_a_forwarded_port_does_not_open_the_backups_to_the_uplink(networks: Networks) -> None:
+    networks.load(ssh_port=2222)
+    assert networks.asked("far", SERVER_UPLINK, 2222) == REFUSED
+    assert networks.asked("far", SERVER_UPLINK, 22) == "server:22"
+    # Where it is sshd's own it is open, whatever else that means.
+    networks.load(ssh_port=2222, sshd={"stdout_lines": ["2222"]}, lan_tcp=[80], backup_by_ssh_port=False)
+    assert networks.asked("far", SERVER_UPLINK, 2222) == "server:2222"
+
+
 def test_without_a_lan_nothing_is_led_anywhere(networks: Networks) -> None:
     networks.load(lan_interface=None, lan_tcp=[], uplink_tcp=[80], gateway=False, backup_by_ssh_port=True)
     from_uplink = {port: networks.asked("far", SERVER_UPLINK, port) for port in (22, 80, 873, 2222)}

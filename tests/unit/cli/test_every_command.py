@@ -77,7 +77,11 @@ def test_a_quiet_command_says_nothing_when_all_is_well(
     ("words", "more"),
     [
         ("check", "san-martin: offline-server, master, 192.0.2.10, 0 laptops"),
-        ("render", "san-martin: dhcp, dns, firewall, ntp, presence, registration, upgrades; "),
+        (
+            "render",
+            "san-martin: backup, dhcp, dns, firewall, ntp, pages, presence, registration, statistics, updates, "
+            "upgrades; ",
+        ),
     ],
 )
 def test_a_verbose_command_says_more(words: str, more: str, lima: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,10 @@ def test_a_server_without_ansible_registers_as_the_deployment_says(generate: Gen
         None,
     )
 
+    opted_out = {"statistics": {"enabled": False, "keep_days": 30}}
+    statistics = load(unpacked(generate(plan(services=opted_out))["peru-server-config"], tmp_path / "out")).statistics
+    assert (config.statistics.enabled, statistics.enabled, statistics.keep_days) == (True, False, 30)
+
     listed = unpacked(
         generate(plan(services={"registration": {"who": "listed"}}))["peru-server-config"], tmp_path / "2"
     )
