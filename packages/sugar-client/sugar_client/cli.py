@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from sugar_client import __version__
 from sugar_client.backup import commands as backup
 from sugar_client.command import Failed
+from sugar_client.owner import commands as owner
 from sugar_client.statistics import commands as statistics
 from sugar_client.update import commands as update
 
-_ROOMS = (backup, statistics, update)
+_ROOMS = (backup, owner, statistics, update)
 _EPILOG = """examples:
   sugar-client updates                        what the school's server has that is newer than what is here
   sugar-client updates --url http://schoolserver/activities/
