@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("sugar_deploy.cli.apply:apply", "Bring servers to their described state."),
     "verify": ("sugar_deploy.cli.verify:verify", "Check every service as a laptop would."),
     "status": ("sugar_deploy.cli.status:status", "Show the last run, versions and health, per school."),
+    "backup": ("sugar_deploy.cli.backup:backup", "Save what only the schools' servers know."),
+    "restore": ("sugar_deploy.cli.backup:restore", "Bring a school's backup onto new hardware."),
     "install": ("sugar_deploy.cli.install:install", "At the school: install or upgrade a server from a stick."),
     "repo": ("sugar_deploy.cli.repo:repo", "Build, sign and publish the deployment's packages."),
     "lab": ("sugar_deploy.cli.lab:lab", "Throw-away machines for trying a deployment and for CI."),
