@@ -18,9 +18,10 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.render.project import render
 from sugar_deploy.run.apply import Request, locked, select
-from sugar_deploy.run.copies import Restoring, SchoolBackup, back_up, bring_back, latest_backup
+from sugar_deploy.run.copies import Restoring, SchoolBackup, back_up, bring_back, latest_backup, require_backup
 from sugar_deploy.run.job import Outcome
 from sugar_deploy.run.prepare import prepare, resolved
+from sugar_deploy.scenario.plan import Plan
 
 
 @click.command()
@@ -134,9 +135,14 @@ def restore(
     console = Console(stderr=True, soft_wrap=True) if as_json else Console(soft_wrap=True)
     if wanted.replace and not yes:
         _confirm(school, as_json=as_json)
+
+    def check(plan: Plan) -> None:
+        select(plan, request.limit)
+        require_backup(wanted.source, school)
+
     say = (lambda _text: None) if quiet else (lambda text: console.print(text, markup=False, highlight=False))
     with ended_by_signals(), locked(request) as held:
-        plan = prepare(folder, say, lambda plan: select(plan, request.limit))
+        plan = prepare(folder, say, check)
         with Progress(console, quiet=quiet) as progress:
             outcome = bring_back(request, plan, progress, wanted, held=held)
     if as_json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.run.apply import Request, environment, run_playbook
 from sugar_deploy.run.execute import Watch
 from sugar_deploy.run.job import Outcome
@@ -37,15 +37,28 @@ def latest_backup(base: Path, school: str) -> SchoolBackup | None:
     manifests = sorted(folder.glob("????-??-??T??????Z.json"))
     if not manifests:
         return None
-    told = json.loads(manifests[-1].read_text(encoding="utf-8"))
-    trees = told["bulk"]
-    return SchoolBackup(
-        school,
-        folder,
-        date=told["made_at"],
-        files=sum(tree["files"] for tree in trees),
-        size=told["state"]["size"] + sum(tree["bytes"] for tree in trees),
-    )
+    try:
+        told = json.loads(manifests[-1].read_text(encoding="utf-8"))
+        trees = told["bulk"]
+        return SchoolBackup(
+            school,
+            folder,
+            date=told["made_at"],
+            files=sum(tree["files"] for tree in trees),
+            size=told["state"]["size"] + sum(tree["bytes"] for tree in trees),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeployError(
+            f"{manifests[-1]} is damaged ({error})", "Remove it: the backup of the date before it counts then"
+        ) from error
+
+
+def require_backup(base: Path, school: str) -> None:
+    """Raise UsageError unless there is a backup of the school in this folder."""
+    if latest_backup(base, school) is None:
+        raise UsageError(
+            f"{base} holds no backup of {school}", "Name the folder that `sugar-deploy backup` wrote, with --from"
+        )
 
 
 def back_up(request: Request, plan: Plan, watch: Watch, *, to: Path, check: bool, held: int) -> Outcome:
@@ -69,12 +82,6 @@ class Restoring:
 
 def bring_back(request: Request, plan: Plan, watch: Watch, wanted: Restoring, *, held: int) -> Outcome:
     """Restore the request's one school from the folder's backup of it, and apply."""
-    (school,) = request.limit
-    if latest_backup(wanted.source, school) is None:
-        raise UsageError(
-            f"{wanted.source} holds no backup of {school}",
-            "Name the folder that `sugar-deploy backup` wrote, with --from",
-        )
     variables = {
         "sugar_deploy_backups": str(wanted.source.resolve()),
         "sugar_deploy_date": wanted.date,

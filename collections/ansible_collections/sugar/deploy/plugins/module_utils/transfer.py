@@ -111,5 +111,5 @@ def _lines(stream):
 def _told(said, status):
     if any(FULL.search(text) for text in said):
         return "No space left on device: make room there, or take a larger disk, and run this again"
-    why = said[0] if said else f"rsync ended with status {status}"
+    why = said[0].rstrip(".") if said else f"rsync ended with status {status}"
     return f"{why}. What has arrived is kept; run this again to go on from there"
