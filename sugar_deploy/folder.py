@@ -73,6 +73,11 @@ class Folder:
         return self.state / "runs"
 
     @property
+    def backups(self) -> Path:
+        """The schools' backups, a folder each; what `backup` writes unless it is told otherwise."""
+        return self.root / "backups"
+
+    @property
     def lock(self) -> Path:
         """The deployment's lock: owner, reason, time."""
         return self.state / "lock"

@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("sugar_deploy.cli.verify:verify", "Check every service as a laptop would."),
     "status": ("sugar_deploy.cli.status:status", "Show the last run, versions and health, per school."),
     "password": ("sugar_deploy.cli.password:password", "Make a new password for a school's teacher."),
+    "backup": ("sugar_deploy.cli.backup:backup", "Save what only the schools' servers know."),
+    "restore": ("sugar_deploy.cli.backup:restore", "Bring a school's backup onto new hardware."),
     "install": ("sugar_deploy.cli.install:install", "At the school: install or upgrade a server from a stick."),
     "repo": ("sugar_deploy.cli.repo:repo", "Build, sign and publish the deployment's packages."),
     "image": ("sugar_deploy.cli.image:image", "Images for laptops, as their firmware flashes them."),

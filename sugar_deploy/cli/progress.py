@@ -15,6 +15,8 @@ from sugar_deploy.scenario.variables import PHASES
 
 PHASE_NAMES = tuple(phase.role for phase in PHASES)
 SHOWN_HOSTS = 20
+LINE_EVERY_SECONDS = 15.0
+"""Where lines stay: how often one tells how far a long task is."""
 LISTED_HOSTS = 100
 """Of more schools than these, the report lists only those that need attention."""
 STYLES_OF_TROUBLE = {"failed": "red", "unreachable": "red", "interrupted": "magenta"}
@@ -36,6 +38,8 @@ class Progress:
             else None
         )
         self._phase_of: dict[str, str] = {}
+        self._told: dict[str, tuple[float, str]] = {}
+        """When a school last told how far a long task is, and what."""
         self._started = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -56,6 +60,9 @@ class Progress:
         """Take note of one event."""
         if self._quiet:
             return
+        if event["event"] == "progress":
+            self._how_far(event)
+            return
         if self._live:
             self._note(event, tally)
             return
@@ -65,6 +72,16 @@ class Progress:
             self._line(f"{host}: {_step(phase)}{phase}")
         if event["event"] == "result" and event["status"] in {"failed", "unreachable"} and not event.get("ignored"):
             self._line(f"{host}: {event['status']}: {event['task']}: {event.get('message', '')}")
+
+    def _how_far(self, event: Event) -> None:
+        name, text = event["host"], str(event["text"])
+        before = self._told.get(name, (float("-inf"), ""))[0]
+        now = time.monotonic()
+        if self._live:
+            self._told[name] = now, text
+        elif now - before >= LINE_EVERY_SECONDS:
+            self._told[name] = now, text
+            self._line(f"{name}: {text}")
 
     def _line(self, text: str) -> None:
         seconds = int(time.monotonic() - self._started)
@@ -87,7 +104,9 @@ class Progress:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for host in sorted(self._active.copy().values(), key=lambda host: host.name):
             style = "red" if host.failed or host.unreachable else ""
-            table.add_row(host.name, f"{_step(host.phase)}{host.phase}", f"{host.changed} changed", style=style)
+            told = self._told.get(host.name, (0.0, ""))[1]
+            step = f"{_step(host.phase)}{host.phase}" or told
+            table.add_row(host.name, step, f"{host.changed} changed" if host.phase else "", style=style)
         if len(self._begun) > SHOWN_HOSTS:
             table.add_row(f"… of {len(self._begun)} begun")
         return table

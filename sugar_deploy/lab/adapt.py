@@ -19,7 +19,7 @@ from sugar_deploy.lab.spec import UPLINK_NETWORK
 from sugar_deploy.lab.topology import LAN_NIC, UPLINK_NIC
 
 # What the lab writes itself, and what belongs to the deployer's machine.
-_NOT_COPIED = (".sugar-deploy", "repository", "known_hosts", "deployment.yml", ".git")
+_NOT_COPIED = (".sugar-deploy", "repository", "known_hosts", "deployment.yml", "backups", ".git")
 _ANY_LOAD = 1000
 _ELSEWHERE = ("url", "mirror", "security_mirror")
 """Keys of the repository that speak of the deployer's own network."""

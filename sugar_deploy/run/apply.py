@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
@@ -72,9 +74,19 @@ def locked(request: Request) -> AbstractContextManager[int]:
 
 
 def run_playbook(
-    request: Request, plan: Plan, watch: Watch, *, environment: dict[str, str], held: int | None = None
+    request: Request,
+    plan: Plan,
+    watch: Watch,
+    *,
+    environment: dict[str, str],
+    held: int | None = None,
+    playbook: str = "site.yml",
+    variables: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
-    """Apply the rendered project or, for the verb `plan`, pretend to; the caller holds the deployment's lock."""
+    """Run a playbook of the rendered project, for the verb `plan` only as a pretence.
+
+    The caller holds the deployment's lock.
+    """
     folder = request.folder
     hosts = select(plan, request.limit)
     if request.local and len(hosts) != 1:
@@ -91,6 +103,8 @@ def run_playbook(
         schools=tuple(host.name for host in hosts),
         every=len(hosts) == len(plan.hosts),
         verb=request.verb,
+        playbook=playbook,
+        variables=variables,
         owner=_owner(folder),
         snapshot=_snapshot(folder),
         phases=phase_hashes(folder.rendered, hosts),

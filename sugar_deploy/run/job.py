@@ -35,6 +35,7 @@ class Job:
     """The repository's snapshot that the project carries."""
     phases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """For each school and phase, the hash of its inputs; without it every phase is applied."""
+    playbook: str = "site.yml"
     variables: Mapping[str, Any] = field(default_factory=dict)
     """More variables for Ansible, above all others."""
     local: bool = False
@@ -79,7 +80,7 @@ class Outcome:
 
 
 def run_job(job: Job, watch: Watch, *, environment: Mapping[str, str], held: int | None = None) -> Outcome:
-    """Run the project's site.yml and record how it went; `held` is the descriptor of a lock that lasts as long."""
+    """Run the job's playbook and record how it went; `held` is the descriptor of a lock that lasts as long."""
     started = time.monotonic()
     resumes = interrupted_chain(job.runs) if job.resume else []
     run = new_run(job.runs, job.verb)
@@ -122,6 +123,7 @@ def _playbook(job: Job, run: Run, resumes: list[str]) -> Playbook:
         run.write_text(limit_file.name, "\n".join(limit) + "\n")
     return Playbook(
         project=job.project,
+        name=job.playbook,
         limit=limit,
         limit_file=limit_file,
         check=job.verb == "plan",

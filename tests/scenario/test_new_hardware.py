@@ -1,0 +1,185 @@
+"""A school's server is lost with all that was on it, and comes back from its backup on new hardware.
+
+A laptop registers, is online, and backs its Journal up, as real ones do; then it needs that back.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from sugar_deploy.folder import Folder
+from sugar_deploy.lab.lab import Lab
+from sugar_deploy.lab.laptop import ready_laptop
+from sugar_deploy.lab.session import bring_up, hosts
+
+pytestmark = pytest.mark.vm
+OPEN = 'add rule inet sugar deployer_input iifname "eth1" tcp dport 2222 accept\n'
+
+# sugaroid's own library, on the laptop: what the laptop is lies in /root/ana.
+LAPTOP = """
+import asyncio, sys
+from sugaroid.backup import Backup, Place
+from sugaroid.journal import make_journal
+from sugaroid.presence import Presence
+from sugaroid.profile import Hardware, Profile
+from sugaroid.registration import register
+from sugaroid.snapshots import differences
+
+deed, server = sys.argv[1:]
+root = Path("/root/ana")
+HARDWARE = Hardware("SHC00300001", "00000000-0000-4000-8000-000000000001")
+
+
+def profile():
+    if not (root / "profile" / "owner.key").exists():
+        root.mkdir(exist_ok=True)
+        Profile.make(kind="ed25519", nick="Ana").save(root / "profile")
+    return Profile.load(root / "profile")
+
+
+def backup():
+    folder = root / "ssh"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return Backup(profile(), HARDWARE.serial, Place(server, server), folder)
+
+
+async def register_and_back_up():
+    one = profile()
+    await register(one, server, HARDWARE, address=server, port=8080)
+    session = Presence(one, server, address=server, port=5222)
+    await session.connect()
+    await session.leave()
+    make_journal(root / "journal", 20, "ana")
+    await backup().begin()
+    await backup().back_up({"datastore-current": root / "journal"})
+
+
+async def restore():
+    newest = (await backup().snapshots())[0]
+    assert newest.entries == 20, newest
+    (root / "restored").mkdir()
+    await backup().restore(newest.name, root / "restored")
+    assert differences(root / "journal", root / "restored") == []
+
+
+async def come_back():
+    # It asks for no account: it is the one of its first day, or there is none.
+    session = Presence(profile(), server, address=server, port=5222)
+    await session.connect(register_first=False)
+    await session.leave()
+
+
+asyncio.run(globals()[deed]())
+print("done")
+"""
+
+
+class School:
+    """The server as its deployer sees it, and a laptop."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.folder = Folder(lab.place.deployment)
+        (self.server,) = lab.servers()
+        (self.host,) = hosts(self.folder)
+        self.laptop = lab.laptop(self.server.name)
+
+    def own(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Our own command line: its status and its report."""
+        argv = [sys.executable, "-m", "sugar_deploy", *words, "-C", str(self.folder.root), "--json"]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800)
+        assert done.stdout, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return done.returncode, report
+
+    def on_laptop(self, deed: str) -> None:
+        """What the child's laptop does."""
+        address = str(self.host.lan_address)
+        self.laptop.run(("python3", "-", deed, address), input=LAPTOP)
+
+    def says(self, script: str) -> str:
+        """What a shell on the server prints."""
+        return self.server.run(("sh", "-c", script)).stdout.strip()
+
+    def possessions(self) -> dict[str, str]:
+        """What a school would miss."""
+        return {
+            "registrations": self.says("sugar-server registrations"),
+            "backups": self.says("sugar-server backups"),
+            "host keys": self.says("sha256sum /var/lib/sugar-backup/keys/*"),
+            "accounts": self.says("cat /var/lib/prosody/*/accounts/*.dat"),
+            "certificate": self.says("sha256sum /etc/prosody/certs/*.key"),
+            "password": self.says("cat /var/lib/sugar-server/teacher-password"),
+            "activities": self.says("ls -l /var/lib/sugar-library/activities"),
+            "snapshots": self.says("cd /var/lib/sugar-backup && find homes -printf '%P %y %m %u %g %n %s\\n' | sort"),
+        }
+
+
+@pytest.fixture(scope="module", params=["trixie"])
+def school(request: pytest.FixtureRequest) -> Iterator[School]:
+    lab = bring_up(scenario="offline-server", suite=request.param, backend="nspawn")
+    try:
+        one = School(lab)
+        document = yaml.safe_load(one.folder.file.read_text())
+        # Debian's packages come from the mirror here: what is tried are our own.
+        document["repository"]["contents"] = "own"
+        one.folder.file.write_text(json.dumps(document))
+        rules = one.folder.overrides / "nftables" / "backups.conf"
+        rules.parent.mkdir(parents=True, exist_ok=True)
+        rules.write_text(OPEN)
+        one.server.snapshot("new-hardware")
+        yield one
+    finally:
+        lab.down()
+
+
+def test_a_child_s_journal_outlives_the_server(school: School) -> None:
+    status, report = school.own("apply", "--yes")
+    assert status == 0, report
+    ready_laptop(school.lab, school.host, school.folder)
+    school.on_laptop("register_and_back_up")
+    school.says("printf 'abcd-efgh-ijkm-npqr\\n' | sugar-server password --set >/dev/null; "
+                "echo bundle > /var/lib/sugar-library/activities/Own-1.xo; "
+                "chown sugar-server:sugar-server /var/lib/sugar-library/activities/Own-1.xo")  # fmt: skip
+    before = school.possessions()
+    assert all(before.values()), before
+    status, report = school.own("backup")
+    assert status == 0, report
+    name = school.server.name
+    assert report["backups"][name]["files"] > 20
+
+    school.server.restore("new-hardware")
+    school.server.run(("sh", "-c", "test ! -e /var/lib/sugar-server"))
+    status, report = school.own("restore", name)
+    assert status == 1
+    assert "no apply has been completed" in report["hosts"][name]["message"]
+    status, report = school.own("apply", "--yes")
+    assert status == 0, report
+    status, report = school.own("restore", name)
+    assert status == 0, report
+
+    assert school.possessions() == before
+    units = "sugar-server.socket sugar-server.service sugar-server-backup.socket prosody.service"
+    assert set(school.says(f"systemctl is-active {units}").split()) == {"active"}
+    school.on_laptop("come_back")
+    school.on_laptop("restore")
+
+
+def test_what_was_restored_is_not_restored_again(school: School) -> None:
+    name = school.server.name
+    status, report = school.own("restore", name)
+    assert (status, report["hosts"][name]["changed"]) == (0, 0), report
+    # A later backup is of this server, and would take back what came since.
+    assert school.own("backup")[0] == 0
+    status, report = school.own("restore", name)
+    assert status == 1
+    assert "data of its own" in report["hosts"][name]["message"]
+    status, report = school.own("apply", "--yes")
+    assert (status, report["hosts"][name]["changed"]) == (0, 0), report
