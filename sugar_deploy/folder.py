@@ -48,6 +48,11 @@ class Folder:
         return self.root / "keys-demo"
 
     @property
+    def stolen(self) -> Path:
+        """The serial numbers of stolen laptops, a line each: they get no lease."""
+        return self.root / "stolen.list"
+
+    @property
     def known_hosts(self) -> Path:
         """The pinned SSH host keys of this deployment's servers."""
         return self.root / "known_hosts"

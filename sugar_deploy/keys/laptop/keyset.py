@@ -105,6 +105,11 @@ class KeySet:
     def signer(self, name: str, passphrase: str, now: int) -> PrivateKey:
         """The present key of a name, ready to sign; raises DeployError when its time is over."""
         entry = self.entry(name)
+        if now < seconds_of(entry.created):
+            raise DeployError(
+                f"this machine's clock says {written(now)}, before the key {name} was made",
+                "Set the clock: what is signed by a wrong one locks laptops too early, or too late",
+            )
         if seconds_of(entry.expires) < now:
             raise DeployError(
                 f"the key {name} was to be replaced by {entry.expires}",

@@ -120,6 +120,8 @@ def test_a_rotated_key_is_another_one_and_the_former_stays(keys: KeySet) -> None
 def test_a_key_whose_time_is_over_signs_no_more(keys: KeySet) -> None:
     assert keys.entry("os").expires == "20361126T013320Z"  # date -u -d @2111276000
     keys.signer("os", WORDS, NOW + 10 * 31_557_600)
+    with pytest.raises(DeployError, match="before the key os was made"):
+        keys.signer("os", WORDS, NOW - 1)
     with pytest.raises(DeployError, match="to be replaced by 20361126T013320Z"):
         keys.signer("os", WORDS, NOW + 10 * 31_557_600 + 1)
 
