@@ -38,6 +38,21 @@ class Folder:
         return self.root / "secrets"
 
     @property
+    def laptop_keys(self) -> Path:
+        """The keys that laptops trust: public ones, and private ones encrypted by a passphrase."""
+        return self.root / "keys"
+
+    @property
+    def demo_keys(self) -> Path:
+        """Keys for demonstrations, which protect nothing."""
+        return self.root / "keys-demo"
+
+    @property
+    def stolen(self) -> Path:
+        """The serial numbers of stolen laptops, a line each: they get no lease."""
+        return self.root / "stolen.list"
+
+    @property
     def known_hosts(self) -> Path:
         """The pinned SSH host keys of this deployment's servers."""
         return self.root / "known_hosts"

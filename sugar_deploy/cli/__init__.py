@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "install": ("sugar_deploy.cli.install:install", "At the school: install or upgrade a server from a stick."),
     "repo": ("sugar_deploy.cli.repo:repo", "Build, sign and publish the deployment's packages."),
     "image": ("sugar_deploy.cli.image:image", "Images for laptops, as their firmware flashes them."),
+    "keys": ("sugar_deploy.cli.keys:keys", "The keys that laptops trust: make, replace, share, sign."),
+    "lease": ("sugar_deploy.cli.lease:lease", "Leases for laptops: issue, delegate, look at, put on sticks."),
     "lab": ("sugar_deploy.cli.lab:lab", "Throw-away machines for trying a deployment and for CI."),
     "demo": ("sugar_deploy.cli.demo:demo", "A school server brought up and verified in the lab, end to end."),
 }

@@ -9,12 +9,14 @@ from functools import cached_property
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_der_private_key,
     load_der_public_key,
+    load_pem_private_key,
 )
 
 from olpc_security import pss
@@ -114,3 +116,22 @@ class PrivateKey:
     def sign(self, text: bytes, hash_name: str = "sha256") -> bytes:
         """256 bytes, different each time."""
         return pss.sign(self._rsa, text, hash_name)
+
+    def sign_digest(self, digest: bytes, hash_name: str = "sha256") -> bytes:
+        """The same of a text of which only the digest is here."""
+        return pss.sign_digest(self._rsa, digest, hash_name)
+
+    def encrypted_pem(self, passphrase: bytes) -> bytes:
+        """The key as `openssl pkey` reads it too: PKCS#8 in PEM, encrypted."""
+        return self._rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+
+    @classmethod
+    def from_encrypted_pem(cls, pem: bytes, passphrase: bytes) -> PrivateKey:
+        """The key that `encrypted_pem` gave; raises Refusal."""
+        try:
+            key = load_pem_private_key(pem, passphrase)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise Refusal(Rule.KEY, "the passphrase does not open this private key") from None
+        if not isinstance(key, RSAPrivateKey):
+            raise Refusal(Rule.KEY, "it is no RSA key")
+        return cls(key)

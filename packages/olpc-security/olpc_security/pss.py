@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 SALT_BYTES = 8
 SIGNATURE_BYTES = 256
@@ -31,6 +32,11 @@ _PADDINGS = {name: PSS(MGF1(algorithm), SALT_BYTES) for name, algorithm in HASHE
 def sign(key: RSAPrivateKey, text: bytes, hash_name: str = "sha256") -> bytes:
     """256 bytes, different each time; HASH_NAME as in signature lines."""
     return key.sign(text, _PADDINGS[hash_name], HASHES[hash_name])
+
+
+def sign_digest(key: RSAPrivateKey, digest: bytes, hash_name: str) -> bytes:
+    """The same of a text of which only the digest is here."""
+    return key.sign(digest, _PADDINGS[hash_name], Prehashed(HASHES[hash_name]))
 
 
 def is_valid(key: RSAPublicKey, signature: bytes, text: bytes, hash_name: str = "sha256") -> bool:

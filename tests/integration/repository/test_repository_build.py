@@ -144,8 +144,7 @@ def test_an_interrupted_build_ends_its_programs(tree: Path, tmp_path: Path, in_b
 
 def test_our_own_packages_build_and_lintian_finds_no_error(tmp_path: Path) -> None:
     built = build(cache=tmp_path / "cache")
-    assert {"olpc-security", "sugar-client", "sugar-server", "sugar-server-base", "sugaroid"} <= {
-        one.source.name for one in built
-    }
+    names = {one.source.name for one in built}
+    assert {"olpc-security", "sugar-client", "sugar-server", "sugar-server-base", "sugaroid"} <= names
     findings = lint([deb for one in built for deb in one.debs])
     assert [str(finding) for finding in findings if finding.level == "error"] == []

@@ -1,0 +1,8 @@
+"""The library as it stands in the tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "packages" / "olpc-security"))
