@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ REGISTERED, ONLINE = 1000, 50
 def main() -> None:
     """Measure what is asked for, print the table, write plot and results."""
     options = _options().parse_args()
+    # Ended from outside, it takes server and laptops with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results(options.results)
     for suite in options.suites:
         for contender in CONTENDERS:

@@ -20,8 +20,8 @@ BURN = "import sys, time\nwhile time.process_time() < {seconds}: pass\n"
 FAMILY = f"""
 import subprocess, sys
 subprocess.run([sys.executable, "-c", {BURN.format(seconds=0.3)!r}])
-child = subprocess.Popen([sys.executable, "-c", {BURN.format(seconds=0.4)!r} + "print('done', flush=True); sys.stdin.read()"],
-                         stdin=subprocess.PIPE)
+wait = "print('done', flush=True); sys.stdin.read()"
+child = subprocess.Popen([sys.executable, "-c", {BURN.format(seconds=0.4)!r} + wait], stdin=subprocess.PIPE)
 sys.stdin.read()
 """
 EXACT = {"unseen": 0, "undrawn": 0, "ghosts": 0, "stale": 0}
