@@ -17,6 +17,7 @@ _HEAD = (
     "lesson CPU",
     "p50 / p99",
     "all reconnect CPU",
+    "all back after",
     "idle CPU",
     "peak RSS",
     "bytes a pair",
@@ -51,7 +52,7 @@ def _cells(row: dict[str, Any], ours: dict[str, Any] | None) -> list[str]:
     waits = finished(row, "lesson") and phases["lesson"]["waits"]
     complete = arrive and introduce
     sent = sum(phases[name]["received_bytes"] for name in ("arrive", "introduce")) if complete else 0
-    idle = finished(row, "idle")
+    idle, back = finished(row, "idle"), finished(row, "reconnect")
     return [
         TITLES[row["contender"]],
         _cpu(row, "arrive"),
@@ -61,6 +62,7 @@ def _cells(row: dict[str, Any], ours: dict[str, Any] | None) -> list[str]:
         _cpu(row, "lesson"),
         f"{waits[0] * 1000:.0f} / {waits[1] * 1000:.0f} ms" if waits else "",
         _cpu(row, "reconnect"),
+        f"{back['seconds']:.1f} s" if back else "",
         f"{idle['cpu_seconds'] / idle['seconds'] * 100:.1f} %" if idle else "",
         f"{row['peak_mib']:.0f} MiB",
         f"{sent / pairs:,.0f}" if complete else "",
