@@ -82,14 +82,15 @@ class Rooms:
     async def join(self, activity: ActivityReference) -> Room:
         """Enter an activity's room."""
         room = self.here[activity.room] = Room(activity)
+        seconds = max(JOIN_SECONDS, self._session.patience)
         entered = self._entering[activity.room] = asyncio.get_running_loop().create_future()
         history = tag("x", {"xmlns": names.MUC})
         self._session.send(tag("presence", {"to": f"{activity.room}/{self._name}"}, history))
         try:
-            await asyncio.wait_for(entered, JOIN_SECONDS)
+            await asyncio.wait_for(entered, seconds)
         except asyncio.TimeoutError:
             self.here.pop(activity.room, None)
-            raise PresenceError(f"the room {activity.room} did not let us in within {JOIN_SECONDS:.0f} s") from None
+            raise PresenceError(f"the room {activity.room} did not let us in within {seconds:.0f} s") from None
         finally:
             self._entering.pop(activity.room, None)
         return room

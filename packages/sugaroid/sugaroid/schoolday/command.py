@@ -82,4 +82,8 @@ def _shown(phase: Phase) -> str:
         "refused": phase.refused,
         "messages lost": phase.lost_messages,
     }
-    return text + "".join(f", {count} {name}" for name, count in told.items() if count)
+    text += "".join(f", {count} {name}" for name, count in told.items() if count)
+    if phase.failure:
+        # What comes from a server does not steer the terminal.
+        text += ": " + "".join(letter if letter.isprintable() else "\ufffd" for letter in phase.failure)
+    return text

@@ -40,7 +40,7 @@ class Settings:
     idle_seconds: float = 10.0
     limit_seconds: float = 300.0
     """For each phase."""
-    rest_seconds: float = 10.0
+    rest_seconds: float = 5.0
     """A server that has sent nothing for so long has no more to say."""
 
     @property
@@ -55,7 +55,8 @@ class Phase:
 
     name: str
     end: str
-    """`exact`; `inexact`: the server came to rest with faults; `unfinished` at the time limit."""
+    """`exact`; `inexact`: the server came to rest with faults; `unfinished`: the time is over, or
+    something failed without which the day cannot go on."""
     seconds: float
     """Until the last stanza arrived that was needed."""
     faults: Faults = field(default_factory=Faults)
@@ -69,6 +70,8 @@ class Phase:
     lost_messages: int = 0
     peak_mib: int = 0
     """This process's own largest resident set."""
+    failure: str = ""
+    """What cannot be gone on with, where it was no matter of time."""
 
     @property
     def ok(self) -> bool:
@@ -132,6 +135,7 @@ class Day:
         before, start = self._counts(), time.monotonic()
         self._logins.clear()
         lesson = Lesson(self.present, self.settings) if name == "lesson" else None
+        failure = ""
         act = lesson.run if lesson else getattr(self, f"_{name}")
         try:
             await asyncio.wait_for(self._until_settled(act), self.settings.limit_seconds)
@@ -139,7 +143,7 @@ class Day:
         except asyncio.TimeoutError:
             end, seconds = "unfinished", time.monotonic() - start
         except SugaroidError as error:
-            raise SugaroidError(f"{name}: {error}") from error
+            end, seconds, failure = "unfinished", time.monotonic() - start, str(error)
         faults = sum((pupil.sight.faults() for pupil in self._watching()), Faults())
         received, twice, forged, refused = (now - then for now, then in zip(self._counts(), before))
         return Phase(
@@ -154,6 +158,7 @@ class Day:
             quantiles(lesson.waits if lesson else self._logins),
             lesson.lost if lesson else 0,
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            failure,
         )
 
     def _counts(self) -> tuple[int, int, int, int]:

@@ -50,7 +50,7 @@ class Roll:
             self.keyless.add(number)
 
     def published(self, number: int, node: int, item: int) -> None:
-        """The server has taken an item; `item` stands for its identifier."""
+        """The server has taken an item; `item` stands for its content."""
         if self.there[number]:
             self.items[node][number] = item
             if node == 0:
@@ -115,9 +115,12 @@ class Sight:
         self.there[number] = 1
 
     def gone(self, number: int) -> None:
-        """An unavailable presence: it takes a buddy away while its item is in the roster."""
-        self.there[number] = 0
-        if self.listed[number]:
+        """An unavailable presence: it takes a buddy away while its item is in the roster.
+
+        Of somebody who was not there it changes nothing: in doubt, for a server that tells a newcomer who is away.
+        """
+        was_there, self.there[number] = self.there[number], 0
+        if was_there and self.listed[number]:
             self.wished[number] = 0
             for items in self.items:
                 items[number] = 0
@@ -136,7 +139,7 @@ class Sight:
             self.listed[number] = self.wished[number] = 1
 
     def item(self, number: int, node: int, item: int) -> None:
-        """A PEP item; `item` stands for its identifier."""
+        """A PEP item; `item` stands for its content."""
         items = self.items[node]
         if items[number] == item:
             self.twice += number != self.own

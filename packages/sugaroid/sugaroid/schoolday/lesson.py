@@ -29,6 +29,8 @@ class Lesson:
         self._sent: dict[tuple[str, str], float] = {}
         self._rooms: dict[int, tuple[Room, int]] = {}
         """The room of each member, and how many are in it."""
+        self._looking: set[int] = set()
+        """Who looks at the shared activity."""
         self._invited = 0
         self._chance = random.Random(f"activities:{settings.seed}")  # noqa: S311
 
@@ -59,6 +61,7 @@ class Lesson:
         properties = {"name": f"Letters {first.number}", "type": "org.laptop.Write", "color": first.profile.color}
         room = await first.rooms.share(properties, activity_id=identifier)
         await first.look_at(room)
+        self._looking.add(first.number)
         self._rooms[first.number] = room, len(members)
         for member in members[1:]:
             self._rooms[member.number] = await member.rooms.join(room.activity), len(members)
@@ -82,7 +85,9 @@ class Lesson:
         if act.what == "chat":
             self._chat(pupil, f"{act.number} says at {act.at_seconds:.6f}")
         elif act.what == "look":
-            await pupil.look_at(self._chance.choice((None, self._rooms[pupil.number][0])))
+            # Another one than before: what is said twice shall be the server's doing.
+            self._looking ^= {pupil.number}
+            await pupil.look_at(self._rooms[pupil.number][0] if pupil.number in self._looking else None)
         else:
             await self._go(pupil, act.what)
             await asyncio.sleep(act.away_seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring
 from xml.sax.saxutils import quoteattr
 
 from sugaroid.schoolday.ledger import NODES, Sight
@@ -32,8 +32,8 @@ class SightParser(StreamParser):
         self._own_server = frozenset({None, jid, f"{jid}/sugar", jid.partition("@")[2]})
         self._replies: list[str] = []
         self._number = self._node = -1
-        self._item: int | None = None
-        self._texts: list[str] = []
+        self._has_item = False
+        self._parts: list[str] = []
         self._push = ""
         self._begin = {_PRESENCE: self._presence, _MESSAGE: self._event, _IQ: self._roster_push}
 
@@ -94,27 +94,30 @@ class SightParser(StreamParser):
         number = self._numbers.get(sender)
         if number is None or "/" in sender or kind not in (None, "normal", "headline"):
             return False
-        self._number, self._node, self._item = number, -1, None
+        self._number, self._node, self._has_item = number, -1, False
         self._handle(self._event_start, self._event_end)
         return True
 
     def _event_start(self, name: str, attributes: dict[str, str]) -> None:
         if name == _ITEM:
-            self._item = identity(attributes.get("id", ""))
-            # Of the payloads only the keys are read.
-            self._handle(None, self._event_end, self._texts.append if self._node == 0 else None)
+            self._has_item = True
+            self._handle(self._payload_start, self._event_end, self._parts.append)
         elif name == _ITEMS:
             self._node = _NODE_NUMBERS.get(attributes.get("node", ""), -1)
+
+    def _payload_start(self, _name: str, attributes: dict[str, str]) -> None:
+        self._parts += _written(attributes)
 
     def _event_end(self, name: str) -> None:
         if name != _MESSAGE:
             return
-        if self._item is not None and self._node >= 0:
-            if self._node == 0 and self._sight.roll.keys[self._number] not in "".join(self._texts):
+        if self._has_item and self._node >= 0:
+            content = "".join(self._parts)
+            if self._node == 0 and self._sight.roll.keys[self._number] not in content:
                 self._sight.forged += 1
             else:
-                self._sight.item(self._number, self._node, self._item)
-        self._texts.clear()
+                self._sight.item(self._number, self._node, hash(content) or 1)
+        self._parts.clear()
         self._handle(self._start, self._end, self._text)
 
     # Roster pushes
@@ -137,6 +140,15 @@ class SightParser(StreamParser):
             self._handle(self._start, self._end, self._text)
 
 
-def identity(item: str) -> int:
-    """A number that stands for an item's identifier, never 0."""
-    return hash(item) or 1
+def identity(payload: str) -> int:
+    """A number that stands for the content of an item, never 0; identifiers of items mean nothing to Sugar."""
+    parts: list[str] = []
+    for element in fromstring(payload).iter():  # noqa: S314 - our own
+        parts += _written(element.attrib)
+        parts.append(element.text or "")
+    return hash("".join(parts)) or 1
+
+
+def _written(attributes: dict[str, str]) -> list[str]:
+    # Servers keep no order of attributes.
+    return ["\0", *sorted(attributes.values())]

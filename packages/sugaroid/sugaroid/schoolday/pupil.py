@@ -21,8 +21,8 @@ from sugaroid.xmpp.names import bare, tag
 from sugaroid.xmpp.stream import StreamParser
 
 _PRESENCE, _MESSAGE = f"{{{names.CLIENT}}}presence", f"{{{names.CLIENT}}}message"
-_PUBLISHED = f"{{{names.PUBSUB}}}pubsub/{{{names.PUBSUB}}}publish/{{{names.PUBSUB}}}item"
 _RETRY_SECONDS = 1.0
+_TRIES = 5
 
 
 class Pupil(Client):
@@ -126,18 +126,23 @@ class Pupil(Client):
     # PEP
 
     async def show(self, node: int, payload: str) -> None:
-        """Publish the item of a node, without an identifier, as Sugar's client does; the server makes one."""
+        """Publish the item of a node, without an identifier, as Sugar's client does.
+
+        Sugar does not try again when the server refuses; here it does, for the sake of servers that do so at first.
+        """
         self.roll.publishes(self.number, node)
         request = tag("publish", {"node": NODES[node]}, tag("item", None, payload))
-        try:
-            answer = await self.iq("set", tag("pubsub", {"xmlns": names.PUBSUB}, request))
-        except PresenceError:
-            self.refused += 1
-            return
-        item = answer.find(_PUBLISHED)
-        if item is None or not item.get("id"):
-            raise PresenceError("the server does not name the item that it made of a publication")
-        self.roll.published(self.number, node, identity(item.get("id", "")))
+        for attempt in range(_TRIES):
+            try:
+                await self.iq("set", tag("pubsub", {"xmlns": names.PUBSUB}, request))
+                break
+            except PresenceError:
+                self.refused += 1
+                if attempt == _TRIES - 1 or self.lost is not None:
+                    return
+                # Not all at the same moment, or they hinder each other again.
+                await asyncio.sleep(_RETRY_SECONDS * (attempt + self.number * 0.618 % 1))
+        self.roll.published(self.number, node, identity(payload))
 
     async def publish(self, node: str, payload: str) -> None:
         """What the rooms publish."""

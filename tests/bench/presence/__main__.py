@@ -1,0 +1,107 @@
+"""`python -m tests.bench.presence`: all servers, all sizes, both releases of Debian, in one go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import plot, report, roots
+from .contenders import CONTENDERS, Contender
+from .measure import Load, day
+
+COUNTS = (50, 200, 500, 1000)
+REGISTERED, ONLINE = 1000, 50
+
+
+def main() -> None:
+    """Measure what is asked for, print the table, write plot and results."""
+    options = _options().parse_args()
+    # Ended from outside, it takes server and laptops with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    results = Results(options.results)
+    for suite in options.suites:
+        for contender in CONTENDERS:
+            if contender.name in options.only:
+                _measure(results, contender, suite, options)
+    print(report.markdown(results.rows))
+    if options.plot:
+        options.plot.write_text(plot.svg(results.rows))
+
+
+def _options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m tests.bench.presence", description=__doc__)
+    known = [contender.name for contender in CONTENDERS]
+    options.add_argument("--counts", type=int, nargs="+", default=list(COUNTS), metavar="N", help="laptops")
+    options.add_argument("--suites", nargs="+", default=list(roots.SUITES), choices=roots.SUITES)
+    options.add_argument("--only", nargs="+", default=known, choices=known)
+    options.add_argument(
+        "--limit",
+        type=float,
+        default=120.0,
+        help="processor seconds that a server has for each phase (default: %(default)g)",
+    )
+    options.add_argument("--lesson", type=float, default=15.0, help="seconds (default: %(default)g)")
+    options.add_argument("--idle", type=float, default=10.0, help="seconds (default: %(default)g)")
+    options.add_argument("--no-registered", action="store_true", help="leave out 50 of 1000 registered laptops")
+    options.add_argument(
+        "--results", type=Path, metavar="FILE", help="keep measurements there; those of other servers stay"
+    )
+    options.add_argument("--plot", type=Path, metavar="SVG")
+    return options
+
+
+def _measure(results: Results, contender: Contender, suite: str, options: argparse.Namespace) -> None:
+    loads = [(count, 0) for count in sorted(options.counts)]
+    if not options.no_registered:
+        loads.append((ONLINE, REGISTERED))
+    too_slow = False
+    for count, registered in loads:
+        if too_slow and not registered:
+            print(f"{suite} {contender.title}, {count} laptops: not tried, fewer were too many", flush=True)
+            results.drop(suite, contender.name, count)
+            continue
+        started = time.monotonic()
+        load = Load(count, registered, options.lesson, options.idle, options.limit)
+        row = day(contender, suite, load)
+        results.add(row)
+        last = list(row["phases"].values())[-1]
+        too_slow = too_slow or last["end"] == "unfinished"
+        ends = ", ".join(f"{phase['name']} {phase['cpu_seconds']:.2f} s" for phase in row["phases"].values())
+        took = time.monotonic() - started
+        print(f"{suite} {contender.title}, {count} of {load.accounts}: CPU {ends}; took {took:.0f} s", flush=True)
+
+
+class Results:
+    """Measurements, the newest of each kind, in a file if one is named."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.rows: list[dict[str, Any]] = json.loads(file.read_text()) if file and file.exists() else []
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take a measurement in place of an older one."""
+        self._remove(row["suite"], row["contender"], row["count"], row["registered"])
+        self.rows.append(row)
+        self._write()
+
+    def drop(self, suite: str, contender: str, count: int) -> None:
+        """Forget an older measurement of what was not tried now."""
+        self._remove(suite, contender, count, count)
+        self._write()
+
+    def _remove(self, *key: object) -> None:
+        names = ("suite", "contender", "count", "registered")
+        self.rows = [row for row in self.rows if tuple(row[name] for name in names) != key]
+
+    def _write(self) -> None:
+        if self._file:
+            self._file.write_text(json.dumps(self.rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
