@@ -172,7 +172,7 @@ def test_a_file_of_more_than_two_gigabytes(tmp_path):
             file.seek(size - 3)
             file.write(b"end")
         before = resident_mib(school)
-        argv = [*("-z", "--compress-level=1", "-rlt", "--partial", "--delete", "--timeout=160")]
+        argv = [*("-z", "-rlt", "--partial", "--delete", "--timeout=160")]
         done = subprocess.run(
             ["rsync", "-e", " ".join(laptop.ssh()), *argv, f"{laptop.journal}/", "127.0.0.1:datastore-current"]
         )
