@@ -31,7 +31,7 @@ PYTHON = "/usr/bin/python3"
 FQDN = "school.example.pe"
 ACTIVITIES, LARGEST = 30, 2_000_000
 REQUESTS, AT_ONCE = 500, 8
-MOST_PLAIN = 200
+MOST_PLAIN = 100
 """Laptops of the baseline: it is told by laptop."""
 sys.path.insert(0, str(SUGAROID))
 
