@@ -73,15 +73,14 @@ class Availability:
         if not self.settings.enabled:
             return Answer(403, "backups are switched off on this server")
         with self._deciding:
-            return self._decide(serial)
-
-    def _decide(self, serial: str) -> Answer:
-        reason = self._busy()
+            reason = self._busy()
         if reason:
             return Answer(503, reason, self._later())
+        # The database is asked outside: on a slow disk nobody else waits for it.
         if not self.is_registered(serial):
             return Answer(403, "no laptop with this serial number is registered")
-        self._recent[serial.lower()] = _Begun(serial, self.clock(), self._snapshot_at(serial))
+        with self._deciding:
+            self._recent[serial.lower()] = _Begun(serial, self.clock(), self._snapshot_at(serial))
         return Answer(200)
 
     def _busy(self) -> str:

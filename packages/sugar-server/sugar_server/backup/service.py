@@ -21,8 +21,8 @@ from sugar_server.backup.settings import BackupSettings
 from sugar_server.notify import notify, watchdog_seconds
 
 _log = logging.getLogger(__name__)
-_THREADS_BESIDE = 8
-"""For what needs no place: marks of completion, and lists."""
+_THREADS_OF_A_PLACE = 4
+"""So many connections are taken for each place: marks of completion need none, and may not wait for a thread."""
 
 
 def run(settings: BackupSettings, state: Path, sockets: list[socket.socket]) -> None:
@@ -42,7 +42,7 @@ async def _serve(settings: BackupSettings, state: Path, sockets: list[socket.soc
     shutil.rmtree(folder / "incoming", ignore_errors=True)
     clear(homes)
     # A session waits for the disk in a thread: with fewer threads than sessions, those would wait for each other.
-    threads = ThreadPoolExecutor(settings.most_sessions + _THREADS_BESIDE)
+    threads = ThreadPoolExecutor(_THREADS_OF_A_PLACE * settings.most_sessions)
     asyncio.get_running_loop().set_default_executor(threads)
     service = Service(homes, Registrations(state), settings, host_keys(folder / "keys"))
     ended = asyncio.Event()
