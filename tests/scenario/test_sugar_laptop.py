@@ -5,6 +5,8 @@ The laptop takes what it needs from the school server's repository. The tests bu
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import time
@@ -33,10 +35,9 @@ from tests.integration.server.test_builds_rsync import TREE, pack
 from tests.scenario.laptop.child import HOME, Child
 
 pytestmark = pytest.mark.vm
+SUITE = "bookworm"
 CALCULATE = "org.laptop.Calculate"
 DATASTORE = f"{HOME}/.sugar/default/datastore"
-# The load and the disk are those of the machine that the tests run on.
-OVERRIDE = "[backup]\nmost_load = 1000\nmost_used_percent = 100\n"
 
 
 @dataclass
@@ -65,18 +66,17 @@ def deployment(folder: Path) -> Path:
     assert own(("init", str(folder), "--scenario", "offline-server")).returncode == 0
     file = Folder(folder).file
     document = yaml.safe_load(file.read_text())
-    document["repository"] = {"contents": "own", "clients": True, "suites": ["bookworm"]}
+    document["repository"] = {"contents": "own", "clients": True, "suites": [SUITE]}
+    # The disk is that of the machine that the tests run on.
+    document["services"]["backup"] = {"full_percent": 100}
     file.write_text(json.dumps(document))
-    override = Folder(folder).overrides / "sugar-server" / "lab.conf"
-    override.parent.mkdir(parents=True)
-    override.write_text(OVERRIDE)
     return folder
 
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
     source = deployment(tmp_path_factory.mktemp("school") / "deployment")
-    lab = bring_up(source=source, suite="bookworm", backend="nspawn", with_sugar=True)
+    lab = bring_up(source=source, suite=SUITE, backend="nspawn", with_sugar=True)
     try:
         folder = Folder(lab.place.deployment)
         done = own(("apply", "-C", str(folder.root), "--yes"))
@@ -106,8 +106,10 @@ def test_sugar_registers(school: School) -> None:
     child = school.child
     child.program("register")
     (laptop,) = school.lists("registrations")
-    key = child.says("ssh-keygen", "-lf", f"{HOME}/.sugar/default/owner.key.pub").split()[1]
-    assert (laptop["serial"], laptop["nick"], laptop["fingerprint"]) == (child.serial, NICK, key)
+    key = base64.b64decode(child.says("cat", f"{HOME}/.sugar/default/owner.key.pub").split()[1])
+    # As OpenSSH writes it, which no longer does so for Sugar's type of key everywhere.
+    fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+    assert (laptop["serial"], laptop["nick"], laptop["fingerprint"]) == (child.serial, NICK, fingerprint)
     assert child.serial in child.says("gsettings", "get", "org.sugarlabs", "backup-url")
 
 
@@ -126,7 +128,7 @@ def test_the_timer_backs_the_journal_up_and_a_lost_one_comes_back(school: School
     assert "with 4 entries" in child.says("sugar-client", "restore")
     assert child.laptop.run(("test", "-e", f"{DATASTORE}/index_updated"), check=False).returncode == 1
     child.logs_in()
-    assert child.program("journal", "tell") == before | {"entries": before["entries"]}
+    assert child.program("journal", "tell") == before
 
 
 def test_the_timer_reports_what_was_used(school: School) -> None:
