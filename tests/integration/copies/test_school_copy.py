@@ -222,7 +222,7 @@ def test_a_full_disk_of_the_deployer_s(school: Machine, deployer: Deployer) -> N
     try:
         full = deployer.run("saved", school)
         assert full.status != 0
-        assert "No space left on device" in full.message
+        assert f"there is no room left in {deployer.backup}" in full.message
         assert list(deployer.backup.glob("*.json")) == []
         subprocess.run(["mount", "-o", "remount,size=64m", str(stick)], check=True)
         assert deployer.run("saved", school).status == 0

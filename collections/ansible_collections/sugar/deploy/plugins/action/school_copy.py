@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import sqlite3
 import time
 
 from ansible.errors import AnsibleActionFail
@@ -74,10 +76,9 @@ class ActionModule(ActionBase):
             return {**result, **error.result}
         except (SavedError, TransferError) as error:
             raise AnsibleActionFail(f"{error}.") from None
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise AnsibleActionFail(
-                f"{error.filename or saved.folder} on this machine: {error.strerror or error}. What is saved stays; "
-                "mend that and run this again."
+                f"{_here(saved.folder, error)}. What is saved stays; run this again then."
             ) from None
         return {**result, "warnings": self._warnings} if self._warnings else result
 
@@ -92,7 +93,9 @@ class ActionModule(ActionBase):
         packed = self._step("pack", paths=keeps["paths"])
         try:
             part = saved.archive(date) + ".part"
-            transfer.carry(transfer.one_file(line, packed["archive"], part), line, self._telling("state"))
+            transfer.carry(
+                transfer.one_file(line, packed["archive"], part), line, self._telling("state"), saved.folder
+            )
             os.chmod(part, 0o600)
             os.rename(part, saved.archive(date))
         finally:
@@ -121,7 +124,7 @@ class ActionModule(ActionBase):
         target = saved.tree(path)
         os.makedirs(target, mode=0o700, exist_ok=True)
         argv = transfer.fetching(line, path, target, saved.gone(date, path), checksum=check)
-        transfer.carry(argv, line, self._telling(path))
+        transfer.carry(argv, line, self._telling(path), saved.folder)
         sums = Sums(target, saved.index(path))
         files, size = sums.renew(lambda done: self._tell(f"{path}: hashed {megabytes(done)}"), afresh=check)
         return {"path": path, "files": files, "bytes": size}
@@ -176,9 +179,9 @@ class ActionModule(ActionBase):
         line = self._line()
         for tree in entry["trees"]:
             argv = transfer.bringing(line, saved.tree(tree["path"]), tree["place"], tree["owner"])
-            transfer.carry(argv, line, self._telling(tree["path"]))
+            transfer.carry(argv, line, self._telling(tree["path"]), f"{tree['path']} on the server")
         argv = transfer.one_file(line, saved.archive(backup["made_at"]), entry["archive"], outward=True)
-        transfer.carry(argv, line, self._telling("state"))
+        transfer.carry(argv, line, self._telling("state"), f"{entry['archive']} on the server")
 
     def _telling(self, name):
         return lambda done, percent, speed: self._tell(f"{name}: {percent}%, {megabytes(done)}, {speed}")
@@ -229,6 +232,13 @@ def merged(keeps):
         total["signs"]["files"] += signs.get("files", [])
         total["signs"]["tables"].update(signs.get("tables", {}))
     return total
+
+
+def _here(folder, error):
+    """What is wrong on this machine, told apart from what is wrong on the server."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "is full" in str(error):
+        return f"there is no room left in {folder}. Make room there, or take a larger disk"
+    return f"{getattr(error, 'filename', None) or folder}, on this machine: {error}. Look at that disk"
 
 
 def megabytes(size):
