@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = True
     _VALID_ARGS = frozenset(
-        {"state", "folder", "keeps", "packages", "check", "replace", "date", "school", "damaged_too", "server_folder"}
+        {"state", "folder", "keeps", "packages", "check", "replace", "date", "school", "damaged_too"}
     )
 
     def run(self, tmp=None, task_vars=None):
@@ -63,7 +63,6 @@ class ActionModule(ActionBase):
         self._vars, given, self._warnings = task_vars, self._task.args, []
         self._keeps = merged(given["keeps"])
         self._tell = Telling(task_vars["inventory_hostname"])
-        self._server = {"folder": given["server_folder"]} if "server_folder" in given else {}
         saved = Saved(os.path.abspath(given["folder"]))
         try:
             if given["state"] == "saved":
@@ -78,16 +77,16 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{error}.") from None
         except (OSError, sqlite3.Error) as error:
             raise AnsibleActionFail(
-                f"{_here(saved.folder, error)}. What is saved stays; run this again then."
+                f"{_here(saved.folder, error)}. What is saved stays; then run this again."
             ) from None
         return {**result, "warnings": self._warnings} if self._warnings else result
 
     def _save(self, saved, check):
         keeps, school = self._keeps, self._task.args["school"]
-        self._require_same(saved, school)
         date = stamp(time.time())
         line = self._line()
         found = self._step("look", bulk=keeps["bulk"], packages=self._task.args["packages"], signs=keeps["signs"])
+        _require_same(saved, school, found)
         bulk = [self._fetch_tree(saved, line, date, tree, check) for tree in found["trees"]]
         # After the trees: a child whose backup is in them is among the registrations, too.
         packed = self._step("pack", paths=keeps["paths"])
@@ -104,6 +103,7 @@ class ActionModule(ActionBase):
             "format": FORMAT,
             "school": school,
             "made_at": date,
+            "machine": found["machine"],
             "versions": found["versions"],
             "paths": keeps["paths"],
             "state": {"size": packed["size"], "sha256": packed["sha256"]},
@@ -112,13 +112,6 @@ class ActionModule(ActionBase):
         saved.complete(manifest)
         saved.read()
         return {"changed": False, "date": date}
-
-    def _require_same(self, saved, school):
-        dates = saved.dates()
-        if dates and (other := saved.manifest(dates[-1])["school"]) != school:
-            raise SavedError(
-                f"{saved.folder} holds backups of {other}, not of {school}. Name another folder with --to"
-            )
 
     def _fetch_tree(self, saved, line, date, path, check):
         target = saved.tree(path)
@@ -135,7 +128,7 @@ class ActionModule(ActionBase):
             backup = saved.read(args.get("date") or "")
             if backup["school"] != args["school"]:
                 raise SavedError(f"{saved.folder} is a backup of {backup['school']}, not of {args['school']}")
-            # Refused where it cannot be, before hours are spent on the proof; asked again after it.
+            # Refused where it cannot be, before hours are spent; laptops that came meanwhile are asked for again.
             asked = {"backup": backup, "signs": keeps["signs"], "replace": bool(args.get("replace"))}
             entry = self._step("let_in", **asked)
             if entry["status"] == "already":
@@ -144,7 +137,7 @@ class ActionModule(ActionBase):
             if entry["status"] == "arriving":
                 self._prove(saved, backup)
                 self._bring(saved, backup, entry)
-        placed = self._step("put", backup=backup, units=keeps["units"])
+            placed = self._step("put", units=keeps["units"], **asked)
         if placed["replaced"]:
             self._warnings.append(
                 f"what the server had before is in {', '.join(placed['replaced'])}; remove it when nothing is missed"
@@ -188,7 +181,7 @@ class ActionModule(ActionBase):
 
     def _step(self, step, **arguments):
         result = self._execute_module(
-            module_name=MODULE, module_args={**self._server, "step": step, **arguments}, task_vars=self._vars
+            module_name=MODULE, module_args={"step": step, **arguments}, task_vars=self._vars
         )
         if result.get("failed") or result.get("unreachable"):
             raise StepFailedError(result)
@@ -220,6 +213,22 @@ class ActionModule(ActionBase):
         if not password:
             return ("sudo", "-n"), None  # whose complaint has its remedy
         return ("sudo", "-k", "-S", "-p", ""), password
+
+
+def _require_same(saved, school, found):
+    """A backup of another school, or of hardware onto which nothing was restored, would take the place of these."""
+    manifests = [saved.manifest(date) for date in saved.dates()]
+    if not manifests:
+        return
+    if (other := manifests[-1]["school"]) != school:
+        raise SavedError(f"{saved.folder} holds backups of {other}, not of {school}. Name another folder with --to")
+    known = {each["state"]["sha256"] for each in manifests}
+    if manifests[-1]["machine"] != found["machine"] and found["restored"] not in known:
+        raise SavedError(
+            f"the server is not the one whose backups are in {saved.folder}, and none of them was restored onto it: "
+            "a backup of it would take their place. Restore first (sugar-deploy restore), or name another folder "
+            "with --to"
+        )
 
 
 def merged(keeps):
