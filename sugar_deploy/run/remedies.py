@@ -33,7 +33,8 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"Connection (timed out|refused|closed|reset)|No route to host|Network is unreachable|Host is down"
         r"|Connection to \S+ closed|timed out during banner exchange|Timeout, server \S+ not responding",
-        "Is {school} on, and its address right? When it answers: sugar-deploy apply --resume",
+        "Is {school} on, and its address right? When it answers: sugar-deploy apply --resume, or the backup or "
+        "restore again",
     ),
     (
         # What Ansible says instead of ssh's own words when ssh ends before it is written to.

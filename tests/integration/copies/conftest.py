@@ -39,6 +39,8 @@ mkdir -p /run/sshd /run/sudo /var/lib/sugar-deploy
 exec /usr/sbin/sshd -D -e -f "$1/config"
 """
 SETUP = r"""
+# What bash would read at the login of this machine's own root is no server's.
+sed -i '/^root:/s#:[^:]*$#:/bin/sh#' /etc/passwd
 groupadd --system --gid "$gid" sugar-server
 useradd --system --no-create-home --uid "$uid" --gid sugar-server sugar-backup
 useradd --system --no-create-home --uid "$((uid + 1))" --gid sugar-server sugar-server

@@ -153,6 +153,17 @@ def test_a_server_in_use_is_refused_and_replaced_only_when_told(new: Machine, sa
     assert new.ssh("ls /var/lib/sugar-backup/homes").split() == [CHILD]
 
 
+def test_a_new_server_s_emptiness_takes_no_backup_s_place(school: Machine, new: Machine, saved: Deployer) -> None:
+    new.ssh(f"echo {'ef' * 16} > /etc/machine-id")
+    refused = saved.run("saved", new)
+    assert refused.status != 0
+    assert "is not the one whose backups" in refused.message and "Restore first" in refused.message
+    assert saved.run("restored", new).status == 0
+    again = saved.run("saved", new)
+    assert again.status == 0, again.output
+    assert (saved.backup / "trees/var-lib-sugar-backup/homes" / CHILD).is_dir()
+
+
 def test_an_administrator_who_needs_a_password_for_sudo(school: Machine, new: Machine, deployer: Deployer) -> None:
     for each, state in ((school, "saved"), (new, "restored")):
         teresa = Machine(each.folder, each.port, "teresa")
@@ -222,7 +233,7 @@ def test_a_full_disk_of_the_deployer_s(school: Machine, deployer: Deployer) -> N
     try:
         full = deployer.run("saved", school)
         assert full.status != 0
-        assert "No space left on device" in full.message
+        assert f"there is no room left in {deployer.backup}" in full.message
         assert list(deployer.backup.glob("*.json")) == []
         subprocess.run(["mount", "-o", "remount,size=64m", str(stick)], check=True)
         assert deployer.run("saved", school).status == 0

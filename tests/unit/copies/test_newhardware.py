@@ -54,8 +54,8 @@ class Server:
         place = Path(bulk.begin(str(self.tree)))
         (place / "homes").write_text("work")
 
-    def put(self) -> list[str]:
-        places: list[str] = self.arrival.put_in_place(self.backup, [])
+    def put(self, signs: dict[str, Any] = NONE) -> list[str]:
+        places: list[str] = self.arrival.put_in_place(self.backup, [], signs, False)
         return places
 
 
@@ -140,6 +140,14 @@ def test_a_server_in_use_is_told_by_files_and_rows(server: Server, tmp_path: Pat
     with pytest.raises(RefusedError, match="1 registrations"):
         server.let_in(signs)
     assert server.let_in(signs, replace=True) == "arriving"
+
+
+def test_a_laptop_that_comes_meanwhile_is_not_lost(server: Server) -> None:
+    server.arrive()
+    (server.tree / "homes").write_text("a laptop that has registered since")
+    with pytest.raises(RefusedError, match="data of its own"):
+        server.put({"files": [str(server.tree / "homes")], "tables": {}})
+    assert (server.settings / "account").read_text() == "virgin"
 
 
 def test_before_an_apply_there_is_nowhere_to_restore_to(server: Server) -> None:

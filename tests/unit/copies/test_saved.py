@@ -18,7 +18,15 @@ def write(saved: Saved, date: str, **more: Any) -> None:
     Path(saved.archive(date)).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     state = {"size": len(content), "sha256": digest}
-    manifest = {"format": 1, "school": "san-martin", "made_at": date, "versions": {}, "paths": [], "state": state}
+    manifest = {
+        "format": 1,
+        "school": "san-martin",
+        "made_at": date,
+        "machine": "m",
+        "versions": {},
+        "paths": [],
+        "state": state,
+    }
     saved.complete({**manifest, "bulk": [], **more})
 
 

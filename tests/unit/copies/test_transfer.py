@@ -59,18 +59,18 @@ def says(tmp_path: Path, script: str) -> tuple[str, ...]:
 def test_progress_is_heard(tmp_path: Path) -> None:
     heard: list[tuple[int, int, str]] = []
     script = r"printf '      1234567  12%%   10.00MB/s    0:00:03 \r 9999999 100%% 1.00kB/s 0:00:00 (xfr#1)\n'"
-    transfer.carry(says(tmp_path, script), Line(), lambda *told: heard.append(told))
+    transfer.carry(says(tmp_path, script), Line(), lambda *told: heard.append(told), "/b")
     assert heard == [(1234567, 12, "10.00MB/s"), (9999999, 100, "1.00kB/s")]
 
 
 def test_what_vanishes_meanwhile_is_no_failure(tmp_path: Path) -> None:
-    transfer.carry(says(tmp_path, "echo 'file has vanished: x' >&2; exit 24"), Line(), lambda *_told: None)
+    transfer.carry(says(tmp_path, "echo 'file has vanished: x' >&2; exit 24"), Line(), lambda *_told: None, "/b")
 
 
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ("echo 'rsync: write failed: No space left on device (28)'; exit 11", "No space left on device: make room"),
+        ("echo 'rsync: write failed: No space left on device (28)'; exit 11", "there is no room left in /b. Make"),
         ("echo 'Permission denied (publickey).'; echo 'rsync error: unexplained error'; exit 255",
          "Permission denied (publickey). What has arrived is kept"),
         ("exit 12", "rsync ended with status 12"),
@@ -78,5 +78,5 @@ def test_what_vanishes_meanwhile_is_no_failure(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_failures_say_what_to_do(tmp_path: Path, script: str, told: str) -> None:
     with pytest.raises(TransferError) as error:
-        transfer.carry(says(tmp_path, script), Line(), lambda *_told: None)
+        transfer.carry(says(tmp_path, script), Line(), lambda *_told: None, "/b")
     assert told in str(error.value)

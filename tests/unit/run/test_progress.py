@@ -68,3 +68,32 @@ def test_the_report_on_a_few_lists_all() -> None:
     report(screen, {"lima": HostResult("lima", ok=3, changed=1, finished=True)})
     assert "lima" in shown(screen)
     assert "changed" in shown(screen)
+
+
+def test_a_long_task_tells_how_far_it_is() -> None:
+    lock = {
+        "event": "result",
+        "host": "lima",
+        "phase": "",
+        "task": "t",
+        "action": "a",
+        "status": "ok",
+        "changed": False,
+    }
+    far = {"event": "progress", "host": "lima", "text": "/var/lib/sugar-backup: 43%, 1.2 GB, 9.8MB/s"}
+    plain, total = console(), Tally()
+    total.add(lock)
+    with Progress(plain) as progress:
+        for event in (lock, far, far):
+            progress(event, total)
+    # Where lines stay, not at every second.
+    assert shown(plain).count("lima: /var/lib/sugar-backup: 43%, 1.2 GB, 9.8MB/s") == 1
+    with Progress(console(terminal=True)) as progress:
+        for event in (lock, far):
+            progress(event, total)
+        final = Console(file=io.StringIO(), width=100)
+        final.print(progress._table())
+    assert "43%" in shown(final)
+    with Progress(quiet := console(), quiet=True) as progress:
+        progress(far, total)
+    assert shown(quiet) == ""

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import sqlite3
 import time
 
 from ansible.errors import AnsibleActionFail
@@ -52,7 +54,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = True
     _VALID_ARGS = frozenset(
-        {"state", "folder", "keeps", "packages", "check", "replace", "date", "school", "damaged_too", "server_folder"}
+        {"state", "folder", "keeps", "packages", "check", "replace", "date", "school", "damaged_too"}
     )
 
     def run(self, tmp=None, task_vars=None):
@@ -61,7 +63,6 @@ class ActionModule(ActionBase):
         self._vars, given, self._warnings = task_vars, self._task.args, []
         self._keeps = merged(given["keeps"])
         self._tell = Telling(task_vars["inventory_hostname"])
-        self._server = {"folder": given["server_folder"]} if "server_folder" in given else {}
         saved = Saved(os.path.abspath(given["folder"]))
         try:
             if given["state"] == "saved":
@@ -74,25 +75,26 @@ class ActionModule(ActionBase):
             return {**result, **error.result}
         except (SavedError, TransferError) as error:
             raise AnsibleActionFail(f"{error}.") from None
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise AnsibleActionFail(
-                f"{error.filename or saved.folder} on this machine: {error.strerror or error}. What is saved stays; "
-                "mend that and run this again."
+                f"{_here(saved.folder, error)}. What is saved stays; then run this again."
             ) from None
         return {**result, "warnings": self._warnings} if self._warnings else result
 
     def _save(self, saved, check):
         keeps, school = self._keeps, self._task.args["school"]
-        self._require_same(saved, school)
         date = stamp(time.time())
         line = self._line()
         found = self._step("look", bulk=keeps["bulk"], packages=self._task.args["packages"], signs=keeps["signs"])
+        _require_same(saved, school, found)
         bulk = [self._fetch_tree(saved, line, date, tree, check) for tree in found["trees"]]
         # After the trees: a child whose backup is in them is among the registrations, too.
         packed = self._step("pack", paths=keeps["paths"])
         try:
             part = saved.archive(date) + ".part"
-            transfer.carry(transfer.one_file(line, packed["archive"], part), line, self._telling("state"))
+            transfer.carry(
+                transfer.one_file(line, packed["archive"], part), line, self._telling("state"), saved.folder
+            )
             os.chmod(part, 0o600)
             os.rename(part, saved.archive(date))
         finally:
@@ -101,6 +103,7 @@ class ActionModule(ActionBase):
             "format": FORMAT,
             "school": school,
             "made_at": date,
+            "machine": found["machine"],
             "versions": found["versions"],
             "paths": keeps["paths"],
             "state": {"size": packed["size"], "sha256": packed["sha256"]},
@@ -110,18 +113,11 @@ class ActionModule(ActionBase):
         saved.read()
         return {"changed": False, "date": date}
 
-    def _require_same(self, saved, school):
-        dates = saved.dates()
-        if dates and (other := saved.manifest(dates[-1])["school"]) != school:
-            raise SavedError(
-                f"{saved.folder} holds backups of {other}, not of {school}. Name another folder with --to"
-            )
-
     def _fetch_tree(self, saved, line, date, path, check):
         target = saved.tree(path)
         os.makedirs(target, mode=0o700, exist_ok=True)
         argv = transfer.fetching(line, path, target, saved.gone(date, path), checksum=check)
-        transfer.carry(argv, line, self._telling(path))
+        transfer.carry(argv, line, self._telling(path), saved.folder)
         sums = Sums(target, saved.index(path))
         files, size = sums.renew(lambda done: self._tell(f"{path}: hashed {megabytes(done)}"), afresh=check)
         return {"path": path, "files": files, "bytes": size}
@@ -132,7 +128,7 @@ class ActionModule(ActionBase):
             backup = saved.read(args.get("date") or "")
             if backup["school"] != args["school"]:
                 raise SavedError(f"{saved.folder} is a backup of {backup['school']}, not of {args['school']}")
-            # Refused where it cannot be, before hours are spent on the proof; asked again after it.
+            # Refused where it cannot be, before hours are spent; laptops that came meanwhile are asked for again.
             asked = {"backup": backup, "signs": keeps["signs"], "replace": bool(args.get("replace"))}
             entry = self._step("let_in", **asked)
             if entry["status"] == "already":
@@ -141,7 +137,7 @@ class ActionModule(ActionBase):
             if entry["status"] == "arriving":
                 self._prove(saved, backup)
                 self._bring(saved, backup, entry)
-        placed = self._step("put", backup=backup, units=keeps["units"])
+            placed = self._step("put", units=keeps["units"], **asked)
         if placed["replaced"]:
             self._warnings.append(
                 f"what the server had before is in {', '.join(placed['replaced'])}; remove it when nothing is missed"
@@ -176,16 +172,16 @@ class ActionModule(ActionBase):
         line = self._line()
         for tree in entry["trees"]:
             argv = transfer.bringing(line, saved.tree(tree["path"]), tree["place"], tree["owner"])
-            transfer.carry(argv, line, self._telling(tree["path"]))
+            transfer.carry(argv, line, self._telling(tree["path"]), f"{tree['path']} on the server")
         argv = transfer.one_file(line, saved.archive(backup["made_at"]), entry["archive"], outward=True)
-        transfer.carry(argv, line, self._telling("state"))
+        transfer.carry(argv, line, self._telling("state"), f"{entry['archive']} on the server")
 
     def _telling(self, name):
         return lambda done, percent, speed: self._tell(f"{name}: {percent}%, {megabytes(done)}, {speed}")
 
     def _step(self, step, **arguments):
         result = self._execute_module(
-            module_name=MODULE, module_args={**self._server, "step": step, **arguments}, task_vars=self._vars
+            module_name=MODULE, module_args={"step": step, **arguments}, task_vars=self._vars
         )
         if result.get("failed") or result.get("unreachable"):
             raise StepFailedError(result)
@@ -219,6 +215,22 @@ class ActionModule(ActionBase):
         return ("sudo", "-k", "-S", "-p", ""), password
 
 
+def _require_same(saved, school, found):
+    """A backup of another school, or of hardware onto which nothing was restored, would take the place of these."""
+    manifests = [saved.manifest(date) for date in saved.dates()]
+    if not manifests:
+        return
+    if (other := manifests[-1]["school"]) != school:
+        raise SavedError(f"{saved.folder} holds backups of {other}, not of {school}. Name another folder with --to")
+    known = {each["state"]["sha256"] for each in manifests}
+    if manifests[-1]["machine"] != found["machine"] and found["restored"] not in known:
+        raise SavedError(
+            f"the server is not the one whose backups are in {saved.folder}, and none of them was restored onto it: "
+            "a backup of it would take their place. Restore first (sugar-deploy restore), or name another folder "
+            "with --to"
+        )
+
+
 def merged(keeps):
     """What all roles keep, as one."""
     total = {"units": [], "paths": [], "bulk": [], "signs": {"files": [], "tables": {}}}
@@ -229,6 +241,13 @@ def merged(keeps):
         total["signs"]["files"] += signs.get("files", [])
         total["signs"]["tables"].update(signs.get("tables", {}))
     return total
+
+
+def _here(folder, error):
+    """What is wrong on this machine, told apart from what is wrong on the server."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "is full" in str(error):
+        return f"there is no room left in {folder}. Make room there, or take a larger disk"
+    return f"{getattr(error, 'filename', None) or folder}, on this machine: {error}. Look at that disk"
 
 
 def megabytes(size):

@@ -70,11 +70,8 @@ class Arrival:
         if not replace and self.restored() == backup["state"]["sha256"]:
             return "already"
         self._require_fit(backup)
-        if not replace and (found := in_use(signs)):
-            raise RefusedError(
-                f"this server has data of its own: {', '.join(found)}. To have the backup instead, say --replace: "
-                "what is there now is moved aside"
-            )
+        if not replace:
+            _require_unused(signs)
         _require_room(self.base, backup)
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         self._note({"status": ARRIVING, "backup": backup["state"]["sha256"], "made_at": backup["made_at"]})
@@ -95,16 +92,18 @@ class Arrival:
         if shutil.which("rsync") is None and backup["bulk"]:
             raise RefusedError("rsync is not installed here. Install it on the server: apt-get install rsync")
 
-    def put_in_place(self, backup, units):
+    def put_in_place(self, backup, units, signs, replace):
         """Everything in its place, and the services that ran run again; returns where former things are now."""
         content = self.pending()
         if content is None or content["backup"] != backup["state"]["sha256"]:
             raise RefusedError("what has arrived is of another backup: restore again")
         if content["status"] != PLACING:
+            if not replace:
+                _require_unused(signs)
             content = self._unpack(content, backup, units)
         # Cut off or failed in between, they stay stopped: nothing is served from half of the data.
         for unit in map(Unit, units):
-            if unit.exists() and unit.is_active():
+            if unit.exists():
                 unit.act("stop")
         left = self._exchange(content)
         wrong = self._up(content["running"])
@@ -171,6 +170,14 @@ def installed(names):
     done = subprocess.run(argv, capture_output=True, check=False, text=True)
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     return {name: version for name, status, version in lines if status == "installed"}
+
+
+def _require_unused(signs):
+    if found := in_use(signs):
+        raise RefusedError(
+            f"this server has data of its own: {', '.join(found)}. To have the backup instead, say --replace: what "
+            "is there now is moved aside"
+        )
 
 
 def in_use(signs):

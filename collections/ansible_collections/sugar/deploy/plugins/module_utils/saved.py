@@ -168,7 +168,7 @@ def _loaded(path):
             manifest = json.load(file)
         if manifest["format"] > FORMAT:
             raise SavedError(f"{path} was written by a newer sugar-deploy: use that one")
-        for key in ("school", "made_at", "versions", "paths", "bulk"):
+        for key in ("school", "made_at", "machine", "versions", "paths", "bulk"):
             manifest[key]
         return manifest
     except (OSError, ValueError, KeyError, TypeError) as error:

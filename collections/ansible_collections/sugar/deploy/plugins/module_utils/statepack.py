@@ -42,6 +42,9 @@ def pack(paths, folder):
             for path in sorted(paths):
                 for found in _below(path):
                     _add(tar, found, folder)
+    except StateError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -23,7 +23,7 @@ OPTIONS = ("-rlptH", "--delete-delay", "--partial-dir=.sugar-deploy-partial", "-
            "--info=progress2", "--no-human-readable", f"--timeout={PATIENCE_SECONDS}")  # fmt: skip
 _PROGRESS = re.compile(r"^\s*([\d,]+)\s+(\d+)%\s+(\S+)")
 _NOISE = re.compile(r"rsync error: |rsync: (\[\w+\] )?connection unexpectedly closed|^\s*$")
-FULL = re.compile(r"No space left on device|Disk quota exceeded")
+_FULL = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 class TransferError(Exception):
@@ -75,8 +75,11 @@ def one_file(line, source, target, outward=False):
     return ("rsync", *options, "--info=progress2", "--no-human-readable", *line.options(), *places)
 
 
-def carry(argv, line, watch):
-    """Run it to its end; WATCH(bytes, percent, speed) hears how far it is. It ends with its caller."""
+def carry(argv, line, watch, where):
+    """Run it to its end; WATCH(bytes, percent, speed) hears how far it is. It ends with its caller.
+
+    WHERE it writes to is told if there is no room left.
+    """
     process = subprocess.Popen(
         ("setpriv", "--pdeathsig", "TERM", *argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, env=line.environment(), bufsize=0,
@@ -95,7 +98,7 @@ def carry(argv, line, watch):
     finally:
         status = process.wait()
     if status not in (0, VANISHED):
-        raise TransferError(_told(said, status))
+        raise TransferError(_told(said, status, where))
 
 
 def _lines(stream):
@@ -108,8 +111,8 @@ def _lines(stream):
         yield rest.decode("utf-8", "replace")
 
 
-def _told(said, status):
-    if any(FULL.search(text) for text in said):
-        return "No space left on device: make room there, or take a larger disk, and run this again"
+def _told(said, status, where):
+    if any(_FULL.search(text) for text in said):
+        return f"there is no room left in {where}. Make room there, or take a larger disk, and run this again"
     why = said[0].rstrip(".") if said else f"rsync ended with status {status}"
     return f"{why}. What has arrived is kept; run this again to go on from there"

@@ -86,7 +86,12 @@ import shutil
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sugar.deploy.plugins.module_utils import bulk, statepack
 from ansible_collections.sugar.deploy.plugins.module_utils.files import ConfigError
-from ansible_collections.sugar.deploy.plugins.module_utils.newhardware import Arrival, RefusedError, installed
+from ansible_collections.sugar.deploy.plugins.module_utils.newhardware import (
+    PLACING,
+    Arrival,
+    RefusedError,
+    installed,
+)
 
 
 class Steps:
@@ -100,13 +105,19 @@ class Steps:
 
     def look(self):
         """What there is to save, and which programs wrote it."""
+        pending = self.arrival.pending()
+        if pending and pending["status"] == PLACING:
+            raise RefusedError(f"a restore of {pending['made_at']} is half done here: restore that to its end first")
         trees = [tree for tree in self.want["bulk"] if os.path.isdir(tree)]
         if trees and shutil.which("rsync") is None:
             raise RefusedError("rsync is not installed on the server: apt-get install rsync")
         for path in self.signs["tables"]:
             if os.path.isdir(os.path.dirname(path)) and not os.path.exists(path):
                 self.module.warn(f"there is no {path}: tables that are kept elsewhere are not in this backup")
-        return {"trees": trees, "versions": installed(self.want["packages"])}
+        with open("/etc/machine-id", encoding="ascii") as file:
+            machine = file.read().strip()
+        versions = installed(self.want["packages"])
+        return {"trees": trees, "versions": versions, "machine": machine, "restored": self.arrival.restored()}
 
     def pack(self):
         """The archive, ready to be fetched."""
@@ -133,7 +144,9 @@ class Steps:
 
     def put(self):
         """What has arrived, in its place."""
-        return {"replaced": self.arrival.put_in_place(self.want["backup"], self.want["units"])}
+        want = self.want
+        placed = self.arrival.put_in_place(want["backup"], want["units"], self.signs, want["replace"])
+        return {"replaced": placed}
 
 
 def main():
