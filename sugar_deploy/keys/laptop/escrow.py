@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from Crypto.Protocol.SecretSharing import Shamir
+from Cryptodome.Protocol.SecretSharing import Shamir
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -86,7 +86,7 @@ def split(keys: KeySet, passphrase: str, out: Path, *, shares: int, needed: int)
     secret = secrets.token_bytes(_SECRET_BYTES)
     box = _closed(_content(keys, passphrase), secret)
     name = hashlib.sha256(box).hexdigest()[:16]
-    parts = Shamir.split(needed, shares, secret)
+    parts = Shamir.split(needed, shares, secret, ssss=False)
     written = [Share(keys.deployment, name, number, shares, needed, part) for number, part in parts]
     folders = []
     for share in written:
@@ -110,7 +110,7 @@ def opened(box: Path, shares: Sequence[Share]) -> tuple[list[Entry], list[Privat
     needed = max((share.needed for share in shares), default=2)
     if len(distinct) < needed:
         raise UsageError(f"{len(distinct)} different shares are here, {needed} are needed", "Ask another custodian")
-    secret = Shamir.combine([(share.number, share.secret) for share in list(distinct.values())[:needed]])
+    secret = Shamir.combine([(share.number, share.secret) for share in list(distinct.values())[:needed]], ssss=False)
     try:
         plain = AESGCM(_key(secret)).decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], None)
     except InvalidTag:

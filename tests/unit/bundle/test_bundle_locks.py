@@ -13,7 +13,11 @@ from sugar_deploy.locks.platforms import pip_arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGETS = [(suite, architecture) for suite in PYTHONS for architecture in MACHINES]
-STAND_INS = {"PyYAML": "python3-yaml"}
+STAND_INS = {
+    "PyYAML": "python3-yaml",
+    "cryptography": "python3-cryptography",
+    "pycryptodomex": "python3-pycryptodome",
+}
 
 
 def pins() -> dict[str, str]:
@@ -41,7 +45,7 @@ def test_what_has_no_wheel_comes_from_debian(suite: str) -> None:
 
 @pytest.mark.parametrize(("suite", "architecture"), TARGETS)
 def test_nothing_is_both_wheel_and_debian_package(suite: str, architecture: str) -> None:
-    names = {"python3-nacl": "pynacl", "python3-yaml": "pyyaml"}
+    names = {"python3-nacl": "pynacl", "python3-pycryptodome": "pycryptodomex", "python3-yaml": "pyyaml"}
     listed = set(re.findall(r"^([a-z0-9-]+)==", lock_text(suite, architecture), re.M))
     stand_ins = {names.get(one, one.removeprefix("python3-")) for one in debian_python_packages(suite, architecture)}
     assert not listed & stand_ins
