@@ -10,26 +10,35 @@
 
 local st = require "util.stanza";
 local jid_bare = require "util.jid".bare;
-local jid_prep = require "util.jid".prep;
 local filters = require "util.filters";
 
 local outbox = module:require "outbox";
 local neighborhoods = module:require "neighborhood";
 local items = module:require "items";
+module:require "moving";
+
+module.users = {}; -- bare JID -> user, of users with a session
+local users = module.users;
+local rosters = module:require "rosters";
 
 local host = module.host;
 local escape = st.xml_escape;
 
--- The one item that stands for every shared contact. Writes to it are dropped: it belongs to all rosters.
-local SHARED = setmetatable({}, {
-	__index = { subscription = "both", groups = {} };
-	__newindex = function () end;
-});
+local hoods = {}; -- class -> neighborhood; EVERYONE is none that a class is called
+local EVERYONE = false;
+local classes; -- mod_sugar_classes, if each class is to be by itself
 
-local SUBSCRIPTION_TYPES = { subscribe = true, subscribed = true, unsubscribe = true, unsubscribed = true };
-
-local users = {}; -- bare JID -> user, of users with a session
-local everyone = neighborhoods.new();
+-- Those without a class, as teachers, see each other; and all see all while nobody knows who is in which class.
+local function hood_of(username)
+	local class = EVERYONE;
+	if classes and classes.class_of then class = classes.class_of[username] or ""; end
+	local hood = hoods[class];
+	if not hood then
+		hood = neighborhoods.new();
+		hoods[class] = hood;
+	end
+	return hood;
+end
 
 local function sessions_of(username)
 	local user = prosody.hosts[host].sessions[username];
@@ -41,50 +50,8 @@ local function user_seen(username)
 	if user and user.shown > 0 then return user, user.hood; end
 end
 
--- Rosters as views
-
-local function is_shared(me, contact)
-	local user, other = users[me], users[contact];
-	return user and other and other ~= user and user.shown > 0 and other.shown > 0 and user.hood == other.hood;
-end
-
-local function share(roster, username)
-	local view = getmetatable(roster);
-	if view and view.own then return view.own; end
-	local own, me = {}, username .. "@" .. host;
-	for key, item in next, roster do own[key] = item; end
-	for key in next, own do roster[key] = nil; end
-	own[false].version = true; -- no roster versioning: shared contacts come and go without a version
-	setmetatable(roster, {
-		own = own;
-		__index = function (_, contact)
-			if is_shared(me, contact) then return SHARED; end
-			return own[contact];
-		end;
-		__newindex = own;
-		-- For those who tell all contacts something: the neighborhood hears it from here.
-		__pairs = function ()
-			return function (_, key)
-				local item;
-				repeat
-					key, item = next(own, key);
-				until key == nil or not is_shared(me, key)
-				return key, item;
-			end
-		end;
-	});
-	return own;
-end
-
-local function unshare(roster)
-	local view = getmetatable(roster);
-	if not (view and view.own) then return; end
-	setmetatable(roster, nil);
-	for key, item in next, view.own do roster[key] = item; end
-end
-
 module:hook("roster-load", function (event)
-	if event.host == host then share(event.roster, event.username); end
+	if event.host == host then rosters.share(event.roster, event.username); end
 end);
 
 -- Sessions
@@ -98,11 +65,12 @@ local function add_session(session)
 	local jid = jid_bare(session.full_jid);
 	local user = users[jid];
 	if not user then
-		user = { jid = jid; username = session.username; views = {}; items = {}; shown = 0; hood = everyone };
+		user = { jid = jid; username = session.username; views = {}; items = {}; shown = 0 };
+		user.hood = hood_of(user.username);
 		user.item = neighborhoods.item_text(jid, "both");
 		users[jid] = user;
 	end
-	user.own = share(session.roster, session.username);
+	user.own = rosters.share(session.roster, session.username);
 	local view = { session = session; user = user; to = escape(session.full_jid) };
 	user.views[session] = view;
 	user.hood:add(view);
@@ -214,61 +182,44 @@ end, function (event)
 	items.unfollow(event.item.service);
 end);
 
--- Asking for the roster
+-- Classes
 
-local function answer_roster(session, stanza)
-	local view = outbox.view_of(session);
-	local user = view.user;
-	local own = {};
-	for jid, item in next, user.own do
-		if jid and not (users[jid] and user.hood.members[users[jid]]) then
-			own[#own + 1] = neighborhoods.item_text(jid, item.subscription, item);
+local function regroup()
+	local moves = {}; -- neighborhood -> neighborhood -> users
+	for _, user in pairs(users) do
+		local to = hood_of(user.username);
+		if to ~= user.hood then
+			moves[user.hood] = moves[user.hood] or {};
+			moves[user.hood][to] = moves[user.hood][to] or {};
+			table.insert(moves[user.hood][to], user);
 		end
 	end
-	local reply = st.reply(stanza);
-	reply.attr.from = user.jid;
-	outbox.settle(view);
-	session.interested, view.interested = true, true;
-	session.send(reply:top_tag() .. "<query xmlns='jabber:iq:roster'>" .. user.hood:list(user) .. table.concat(own)
-		.. "</query></iq>");
+	for from, parts in pairs(moves) do
+		for to, movers in pairs(parts) do
+			from:part(movers);
+			to:join(movers);
+		end
+	end
+	for class, hood in pairs(hoods) do
+		if not hood.views[1] then hoods[class] = nil; end
+	end
 end
 
-module:hook("iq/self/jabber:iq:roster:query", function (event)
-	local session, stanza = event.origin, event.stanza;
-	if not outbox.view_of(session) then return; end
-	if stanza.attr.type == "get" then
-		answer_roster(session, stanza);
-		return true;
-	end
-	-- Shared contacts are not the user's to change.
-	local item = stanza.tags[1]:get_child("item");
-	local contact = item and jid_prep(item.attr.jid);
-	if contact and session.roster[contact] == SHARED then
-		session.send(st.error_reply(stanza, "cancel", "not-allowed", "The server keeps this contact."));
-		return true;
-	end
-end, 10);
-
-local function handle_subscription(event)
-	local session, stanza = event.origin, event.stanza;
-	local contact = jid_bare(stanza.attr.to);
-	if not SUBSCRIPTION_TYPES[stanza.attr.type] or not session.roster or session.roster[contact] ~= SHARED then
-		return;
-	end
-	if stanza.attr.type == "subscribe" then
-		session.send(st.presence({ type = "subscribed", from = contact, to = session.full_jid }));
-	end
-	return true;
+local function read_settings()
+	local by_class = module:get_option_string("sugar_neighborhood", "school") == "class";
+	classes = by_class and module:depends("sugar_classes") or nil;
+	regroup();
 end
 
-module:hook("pre-presence/bare", handle_subscription, 10);
-module:hook("pre-presence/full", handle_subscription, 10);
+module:hook("sugar-classes", regroup);
+module:hook_global("config-reloaded", read_settings);
 
 -- Loading into a running server, and reloading, change nothing that clients can see
 
 function module.load()
+	read_settings();
 	for username, user in pairs(prosody.hosts[host].sessions) do
-		if user.roster then share(user.roster, username); end
+		if user.roster then rosters.share(user.roster, username); end
 		for _, session in pairs(sessions_of(username)) do
 			local view = add_session(session);
 			if view then view.interested = session.interested; end
@@ -313,6 +264,6 @@ function module.unload()
 	end
 	items.unfollow_all();
 	for _, user in pairs(prosody.hosts[host].sessions) do
-		if user.roster then unshare(user.roster); end
+		if user.roster then rosters.unshare(user.roster); end
 	end
 end

@@ -117,11 +117,11 @@ end
 
 -- Writing the log
 
-local function append(hood, letter)
-	local log = hood.log;
+function neighborhood:append(letter)
+	local log = self.log;
 	local last = log.last + 1;
 	log[last], log.last, letter.at = letter, last, last;
-	outbox.wake(hood);
+	outbox.wake(self);
 	return last;
 end
 
@@ -147,13 +147,13 @@ function neighborhood:tell(letter, known)
 			exempt[view] = true;
 		end
 	end
-	local at = append(self, letter);
+	local at = self:append(letter);
 	for view in pairs(exempt) do view.cursor = at + 1; end
 end
 
 -- A member becomes a contact of the others, or is none any more.
 function neighborhood:add_member(user)
-	user.since = append(self, { user = user, contact = true });
+	user.since = self:append({ user = user, contact = true });
 	self:enroll(user);
 end
 
@@ -165,7 +165,7 @@ function neighborhood:enroll(user)
 end
 
 function neighborhood:remove_member(user)
-	append(self, { user = user, contact = false, removal = push(item_text(user.jid, "remove")) });
+	self:append({ user = user, contact = false, removal = push(item_text(user.jid, "remove")) });
 	user.since = nil;
 	self.members[user] = nil;
 	self.roll[user.enrolled] = false;
@@ -241,4 +241,8 @@ function neighborhood:look_back(view, presences, wanted, known)
 	}, retrospect));
 end
 
-return { new = new; item_text = item_text; is_answer_to_push = is_answer_to_push; };
+module.neighborhoods = {
+	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
+};
+
+return module.neighborhoods;

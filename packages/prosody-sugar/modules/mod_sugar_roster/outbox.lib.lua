@@ -119,6 +119,11 @@ local function settle(view)
 	if text ~= "" then put(view, text); end
 end
 
+-- A view that reads another log now: what is in its queue comes before that.
+local function rebase(view)
+	for i = view._first, view._last do view._places[i] = 0; end
+end
+
 -- Everything that is written passes here. Until the connection has taken all that it was given the session is busy;
 -- it gets a piece at most, and what is beyond that stays in the queue.
 local function pass(data, session)
@@ -201,7 +206,7 @@ end
 
 -- Where the module's other parts find it: module:require makes everything anew each time.
 module.outbox = {
-	open = open; close = close; put = put; wake = wake; settle = settle; empty_all = empty_all;
+	open = open; close = close; put = put; wake = wake; settle = settle; rebase = rebase; empty_all = empty_all;
 	view_of = function (session) return views[session]; end;
 };
 
