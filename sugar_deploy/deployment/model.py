@@ -99,6 +99,17 @@ class Presence(Service):
     log_level: Literal["debug", "info", "warn", "error"] = Field(
         "info", description="How much Prosody writes to the journal."
     )
+    neighborhood: Literal["school", "class"] = Field(
+        "school",
+        description="Whom a child sees: the whole school, or its class as the list of laptops tells it; those without "
+        "a class see each other.",
+    )
+    accounts: Literal["anyone", "registered"] = Field(
+        "anyone", description="Who may make an account: any laptop, or only those registered with the school server."
+    )
+    unused_account_days: Count = Field(
+        400, ge=0, le=3650, description="Remove accounts that were not used for so many days; 0: never."
+    )
 
 
 class Dhcp(Service):

@@ -167,7 +167,12 @@ def _time(upstream: tuple[str, ...], serve: IPv4Interface | None, local_clock: b
 
 def presence(site: Site) -> PresenceVariables:
     """Prosody."""
-    return PresenceVariables(**vars(site.settings.presence), state=_state("presence", site), domain=site.fqdn)
+    return PresenceVariables(
+        **vars(site.settings.presence),
+        state=_state("presence", site),
+        domain=site.fqdn,
+        networks=(str(site.lan.address.network),) if site.lan else (),
+    )
 
 
 def sugar_server(site: Site) -> SugarServerVariables:

@@ -114,6 +114,9 @@ class PresenceVariables(RoleVariables, Presence):
     role: ClassVar[str] = "presence"
     state: State = Field(description="absent: stop and remove the service.")
     domain: str = Field(description="XMPP domain: the server's full name.")
+    networks: tuple[str, ...] = Field(
+        (), description="Networks from which laptops may make accounts; empty: wherever the firewall lets them in."
+    )
 
 
 class SugarServerVariables(RoleVariables, Registration):

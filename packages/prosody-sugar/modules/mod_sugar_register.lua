@@ -4,13 +4,19 @@
 --
 -- telepathy-gabble gives up on a registration form that offers a data form (jabber:x:data), which Prosody's own
 -- always does; so the form is answered here, and everything else is left to mod_register_ibr. Accounts are named
--- by the SHA-1 of the laptop's public key; other names cannot be registered from outside.
+-- by the SHA-1 of the laptop's public key; other names cannot be registered from outside. With sugar_accounts =
+-- "registered", no name either that the school server does not know from its own registration.
 
 local st = require "util.stanza";
+local async = require "util.async";
+local http = require "net.http";
+local json = require "util.json";
+local user_exists = require "core.usermanager".user_exists;
 
 local instructions = module:get_option_string("registration_instructions",
 	"The user name is the SHA-1 of the public key, in hexadecimal.");
 local name_pattern = module:get_option_string("sugar_account_pattern", "^" .. ("[0-9a-f]"):rep(40) .. "$");
+local daemon = module:get_option_string("sugar_daemon", "http://127.0.0.1:8080/client");
 
 module:depends("register");
 
@@ -25,8 +31,34 @@ module:hook("stanza/iq/jabber:iq:register:query", function (event)
 	return true;
 end, 10);
 
-module:hook("user-registering", function (event)
-	if event.username:match(name_pattern) then return; end
+-- The daemon on this machine knows: GET /client/find?account=NAME. While it is away nobody can be told apart, and a
+-- class must not stay without its Neighborhood for that.
+local function is_registered(username)
+	local wait, done = async.waiter();
+	local registered = true;
+	http.request(daemon .. "/find?account=" .. username, { headers = { Connection = "close" } }, function (body, code)
+		local answer = code == 200 and json.decode(body);
+		if type(answer) == "table" and answer.success == "OK" then
+			registered = answer.registered == true;
+		else
+			module:log("warn", "The school server's daemon does not say who is registered (%s): an account is made", code);
+		end
+		done();
+	end);
+	wait();
+	return registered;
+end
+
+local function refuse(event, condition, text)
 	event.allowed = false;
-	event.error = { type = "modify", condition = "not-acceptable", text = "The user name is not a laptop's." };
+	event.error = { type = condition == "forbidden" and "auth" or "modify", condition = condition, text = text };
+end
+
+module:hook("user-registering", function (event)
+	if not event.username:match(name_pattern) then
+		refuse(event, "not-acceptable", "The user name is not a laptop's.");
+	elseif event.allowed and module:get_option_string("sugar_accounts", "anyone") == "registered"
+			and not user_exists(event.username, module.host) and not is_registered(event.username) then
+		refuse(event, "forbidden", "The laptop is not registered with the school server.");
+	end
 end, 10);

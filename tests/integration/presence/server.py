@@ -79,6 +79,10 @@ def render(folder: Path, **variables: object) -> str:
         "presence__domain": DOMAIN,
         "presence__max_stanza_kib": 128,
         "presence__log_level": "info",
+        "presence__neighborhood": "school",
+        "presence__accounts": "anyone",
+        "presence__unused_account_days": 400,
+        "presence__networks": [],
         "presence__drop_ins": [str(folder / "test.conf")],
     }
     return environment.from_string(TEMPLATE.read_text()).render(defaults | variables)

@@ -140,10 +140,13 @@ class ClientAPI:
 
     async def _find(self, request: Request) -> dict[str, Any]:
         query = request.query_params
-        if len(query) != 1 or not {"uid", "serial"} & set(query):
-            raise Refused("find takes either uid or serial")
+        if len(query) != 1 or not {"uid", "serial", "account"} & set(query):
+            raise Refused("find takes one of uid, serial and account")
         if "uid" in query:
             return {"registered": await self._is_registered(query["uid"])}
+        if "account" in query:
+            account = query["account"]
+            return {"registered": await done(self.writer.submit(lambda store: store.has_account(account)))}
         serial = query["serial"].replace("\0", "")
         return {"registered": bool(await done(self.writer.submit(lambda store: store.by_serial(serial))))}
 

@@ -112,6 +112,11 @@ class Identities:
             found.setdefault(row["class_group"], []).append(row["pubkey"])
         return found
 
+    def has_account(self, account: str) -> bool:
+        """Whether a laptop with this XMPP account is registered: Sugar names it by the SHA-1 of the public key."""
+        rows = self._database.rows("SELECT pubkey FROM registrations")
+        return account in {hashlib.sha1(row["pubkey"].encode(), usedforsecurity=False).hexdigest() for row in rows}
+
     def _identity(self, row: dict[str, Any]) -> Identity:
         fingerprint = row["fingerprint"]
         linked = self._database.rows(

@@ -1,0 +1,53 @@
+-- mod_sugar_expiry: accounts that nobody has used for long are removed
+-- Copyright (C) 2026 The sugar-deploy developers
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- A laptop that is set up anew has a new key, hence a new account, and never comes back to its old one. The day of an
+-- account's last login is noted, at most once in a week, for flash wears out. An account of which nothing is noted
+-- yet begins today. A laptop whose account was removed makes it again by itself.
+
+local usermanager = require "core.usermanager";
+
+local DAY = 24 * 60 * 60;
+local days = module:get_option_number("sugar_unused_account_days", 400);
+local first_seconds = module:get_option_number("sugar_expiry_first_seconds", 600);
+
+local seen = module:open_store("sugar_seen");
+
+local function today()
+	return math.floor(os.time() / DAY);
+end
+
+local function note(username, day)
+	local known = seen:get(username);
+	if not known or known.day > day or day - known.day >= 7 then seen:set(username, { day = day }); end
+	return known;
+end
+
+module:hook("resource-bind", function (event)
+	note(event.session.username, today());
+end, -10);
+
+module:hook_global("user-deleted", function (event)
+	if event.host == module.host then seen:set(event.username, nil); end
+end);
+
+local function expire()
+	local online = prosody.hosts[module.host].sessions;
+	local unused = {};
+	for username in usermanager.users(module.host) do
+		local known = seen:get(username);
+		if not known then
+			note(username, today());
+		elseif today() - known.day > days and not online[username] then
+			unused[#unused + 1] = username;
+		end
+	end
+	for _, username in ipairs(unused) do
+		module:log("info", "The account %s has not been used for %d days, removing it", username, days);
+		usermanager.delete_user(username, module.host);
+	end
+	return DAY;
+end
+
+if days > 0 then module:add_timer(first_seconds, expire); end
