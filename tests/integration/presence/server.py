@@ -63,6 +63,28 @@ class Server:
             self.process.terminate()
             self.process.wait(20)
 
+    def kill(self) -> None:
+        """As a power cut: nothing is said to anybody."""
+        assert self.process
+        self.process.kill()
+        self.process.wait(20)
+
+    def pids(self) -> list[int]:
+        """The server's process, which may be a child of a wrapper."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [self.process.pid, *map(int, children)]
+
+    def resident_mib(self) -> float:
+        """Its memory."""
+        sizes = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self.pids()]
+        return sum(map(int, sizes)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def shell(self, command: str) -> str:
+        """What the administrator's shell answers."""
+        argv = ["prosodyctl", "--config", str(self.config), "shell", command]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+
     def stored(self, store: str) -> list[Path]:
         """Files that Prosody keeps for accounts in one of its stores."""
         return sorted((self.folder / "data").glob(f"*/{store}/*"))
@@ -89,12 +111,12 @@ def render(folder: Path, **variables: object) -> str:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
-    """A server for the tests; everything it was is gone afterwards."""
+def running(more: str = "", **variables: object) -> Iterator[Server]:
+    """A server for the tests, with more lines of configuration; everything it was is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="sugar-prosody-"))
     server = Server(folder, *free_ports(2))
     try:
-        _prepare(server)
+        _prepare(server, more, variables)
         server.start()
         yield server
     finally:
@@ -102,7 +124,7 @@ def running() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def _prepare(server: Server) -> None:
+def _prepare(server: Server, more: str, variables: dict[str, object]) -> None:
     folder = server.folder
     (folder / "data").mkdir()
     shutil.copytree(PACKAGE / "modules", folder / "modules")
@@ -110,9 +132,9 @@ def _prepare(server: Server) -> None:
     (folder / "test.conf").write_text(
         f'data_path = "{folder}/data"\npidfile = "{folder}/pid"\nplugin_paths = {{ "{folder}/modules" }}\n'
         f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {server.plain_port} }}\n'
-        f"c2s_direct_tls_ports = {{ {server.tls_port} }}\n"
+        f"c2s_direct_tls_ports = {{ {server.tls_port} }}\n{more}\n"
     )
-    server.config.write_text(render(folder, presence__common=folder / "sugar.cfg.lua"))
+    server.config.write_text(render(folder, presence__common=folder / "sugar.cfg.lua", **variables))
     subprocess.run([PACKAGE / "bin" / "certificate", DOMAIN, folder], check=True)
     if USER:
         for path in (folder, *folder.rglob("*")):

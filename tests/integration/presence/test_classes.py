@@ -1,0 +1,127 @@
+"""Neighborhoods by class: the daemon says who is in which, and while it is away everybody sees everybody."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .laptop import Laptop
+from .server import Server, running
+from .wire import Client, account, condition
+
+SETTINGS = """
+sugar_neighborhood = "class"
+sugar_classes_seconds = 0.2
+"""
+
+
+class Daemon(http.server.ThreadingHTTPServer):
+    """Answers as the school server's daemon does at /client/groups and /client/find."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.groups: dict[str, list[str]] | None = {}
+        self.registered: set[str] = set()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Daemon
+
+    def do_GET(self) -> None:
+        path, _, account = self.path.partition("?account=")
+        answers: dict[str, dict[str, object] | None] = {
+            "/client/groups": self.server.groups is not None and {"groups": self.server.groups} or None,
+            "/client/find": {"registered": account in self.server.registered},
+        }
+        answer = answers[path]
+        self.send_response(200 if answer else 503)
+        self.end_headers()
+        self.wfile.write(json.dumps({"success": "OK", **(answer or {})}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with Daemon() as daemon:
+        yield daemon
+        daemon.shutdown()
+
+
+@pytest.fixture(scope="module")
+def school(daemon: Daemon) -> Iterator[Server]:
+    address = f'sugar_daemon = "http://127.0.0.1:{daemon.server_address[1]}/client"\n'
+    with running(SETTINGS + address, presence__accounts="registered") as server:
+        yield server
+
+
+@pytest.fixture
+def child(school: Server, daemon: Daemon) -> Iterator[Callable[[int], Laptop]]:
+    laptops: list[Laptop] = []
+
+    def new(number: int) -> Laptop:
+        daemon.registered.add(account(number)[0])
+        laptops.append(Laptop(school.tls_port, school.domain, number).online())
+        return laptops[-1]
+
+    yield new
+    for laptop in laptops:
+        laptop.close()
+
+
+def _until(laptop: Laptop, other: Laptop, story: list[str]) -> None:
+    deadline = time.monotonic() + 10
+    while laptop.story_of(other) != story and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert laptop.story_of(other) == story
+
+
+def test_classes_are_switched_while_laptops_are_there(child: Callable[[int], Laptop], daemon: Daemon) -> None:
+    here, gone = ["roster both", "available"], ["unavailable", "roster remove"]
+    daemon.groups = {"a": [account(1)[0], account(2)[0]], "b": [account(3)[0]]}
+    time.sleep(1)
+    first, second, third, teacher = map(child, (1, 2, 3, 4))
+    _until(first, second, here)
+    _until(second, first, here)
+    assert first.publish("#111111,#222222").get("type") == "result"
+    for laptop in (first, second):
+        assert laptop.story_of(third) == laptop.story_of(teacher) == []
+        assert third.story_of(laptop) == teacher.story_of(laptop) == []
+    assert second.colours_of(first) == ["#111111,#222222"]
+    assert third.colours_of(first) == []
+
+    daemon.groups = {"a": [account(1)[0]], "b": [account(2)[0], account(3)[0]]}
+    _until(first, second, here + gone)
+    _until(second, first, here + gone)
+    _until(second, third, here)
+    _until(third, second, here)
+    assert first.story_of(third) == []
+
+    daemon.groups = None  # it is away
+    for one, other in ((first, second), (second, first)):
+        _until(one, other, here + gone + here)
+    for one, other in ((first, third), (third, first), (teacher, first), (teacher, second), (teacher, third)):
+        _until(one, other, here)
+    assert second.story_of(third) == here  # they have been together all the time
+    assert third.story_of(second) == here
+    third.settle()
+    assert third.colours_of(first) == ["#111111,#222222"]
+
+
+def test_accounts_are_for_registered_laptops(school: Server, daemon: Daemon) -> None:
+    name, password = account(50)
+    client = Client(school.tls_port, school.domain)
+    assert condition(client.register(name, password)) == "forbidden"
+    assert not [path for path in school.stored("accounts") if name in path.name]
+    daemon.registered.add(name)
+    assert client.register(name, password).get("type") == "result"
+    daemon.registered.discard(name)
+    again = Client(school.tls_port, school.domain)
+    assert condition(again.register(name, password)) == "conflict"  # or it would not log in
