@@ -206,6 +206,43 @@ def test_an_interrupted_publication_leaves_nothing_that_is_offered(server, url, 
     assert "etc" in rsync(f"{url}/build-801/root/").stdout
 
 
+def test_a_full_disk_leaves_what_was_offered_before(server, url, tmp_path):
+    """A build is refused that would fill the disk, and one with too many files ends in the middle."""
+    image, library = tmp_path / "image", tmp_path / "small"
+    image.write_bytes(b"")
+    os.truncate(image, 400 * 1024**2)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-N", "80", image], check=True)
+    library.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, library], check=True)
+    try:
+        os.chown(library, NOBODY, NOBODY)
+        server.state = library
+        first = pack(tmp_path / "os801-tree.tar.xz", TREE)
+        assert server.command("publish-build", str(first)).returncode == 0
+        before = sorted(str(path) for path in (library / "builds" / "published").rglob("*"))
+        large = (("./large", tarfile.REGTYPE, 0o644, 0, 0, bytes(200 * 1024**2)),)
+        many = tuple(
+            (f"./{number}", tarfile.REGTYPE, 0o644, 0, 0, b"x") for number in range(os.statvfs(library).f_ffree)
+        )
+        for members, why in ((large, "not enough room"), (many, "the disk is full")):
+            done = server.command(
+                "publish-build", str(pack(tmp_path / "os801-tree.tar.gz", (*TREE, *members), "w:gz"))
+            )
+            assert (done.returncode, why in done.stderr) == (1, True), done.stderr
+            assert sorted(str(path) for path in (library / "builds" / "published").rglob("*")) == before
+            assert not (library / "builds" / "spare").exists()
+        # As a power cut leaves it between two renames.
+        spare = library / "builds" / "spare"
+        spare.mkdir()
+        (library / "builds" / "published" / "801").rename(spare / "801.old")
+        for path in (spare, spare.parent):
+            os.chown(path, NOBODY, NOBODY)
+        assert server.command("publish-build", str(first), "--name", "802").returncode == 0
+        assert server.command("builds").stdout == "801\n802\n"
+    finally:
+        subprocess.run(["umount", "-l", library], check=True)
+
+
 @pytest.fixture(autouse=True)
 def tmp_path():
     """Where nobody may enter, and extended attributes are kept."""

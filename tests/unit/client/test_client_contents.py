@@ -34,6 +34,7 @@ def library(tmp_path):
 
 def test_a_newer_version_takes_the_old_ones_place(library, tmp_path):
     (library / "atlas" / "of the old one").touch()
+    (library / ".new-cut-off").mkdir()
     folder = contents.install(content(tmp_path / "new.xol", version="1.10"), library)
     assert folder == library / "atlas"
     assert contents.installed(library) == {ATLAS: Version("1.10")}

@@ -25,6 +25,7 @@ _MOST_FILES = 20_000
 _ROOM_BYTES = 50 * 1024 * 1024
 """That the content has to leave free: the Journal needs it."""
 _INDEX = "index.html"
+_DRAFT = ".new-"
 
 
 class Unusable(Exception):
@@ -75,9 +76,11 @@ def name_of(bundle: Path) -> str:
 def install(bundle: Path, library: Path) -> Path:
     """Puts a bundle into a library in place of its older version, and returns its folder there.
 
-    The library holds all of the new content or all of the old, whatever happens meanwhile.
+    Where it fails, the old content stays; where it is cut off just between the two, the content is offered again.
     """
     library.mkdir(parents=True, exist_ok=True)
+    for rest in library.glob(f"{_DRAFT}*"):
+        shutil.rmtree(rest)
     try:
         with zipfile.ZipFile(bundle) as archive:
             top = _top(archive)
@@ -89,7 +92,7 @@ def install(bundle: Path, library: Path) -> Path:
             if target.exists() and target not in older:
                 raise Unusable(f"{target} is there already, and something else")
             _require_room(archive, library)
-            with tempfile.TemporaryDirectory(dir=library, prefix=".new-") as draft:
+            with tempfile.TemporaryDirectory(dir=library, prefix=_DRAFT) as draft:
                 archive.extractall(draft, [one for one in archive.namelist() if one.startswith(f"{top}/")])
                 _replace(Path(draft), target)
     except Unusable:
@@ -104,10 +107,16 @@ def install(bundle: Path, library: Path) -> Path:
 
 
 def _replace(draft: Path, target: Path) -> None:
-    """Both renames are done before anything is removed."""
+    """Nothing is removed before both renames are done."""
+    old = draft / ".old"
     if target.exists():
-        target.rename(draft / ".old")
-    (draft / target.name).rename(target)
+        target.rename(old)
+    try:
+        (draft / target.name).rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
 
 
 def _found(library: Path) -> Iterator[tuple[Path, Info]]:

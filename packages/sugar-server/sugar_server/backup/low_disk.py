@@ -59,5 +59,6 @@ def _purge(homes: Homes, settings: BackupSettings) -> None:
         return  # the timer's is at work
     except Exception:
         _log.exception("The purge failed.")
+        return
     if not count:
         _log.error("The disk is full, and no backup may be removed. Make room below %s.", settings.folder)

@@ -49,21 +49,23 @@ class Builds:
     def publish(self, name: str, archive: BinaryIO, contents: bytes) -> None:
         """Unpack a build, and offer it instead of what had its name before."""
         self._prepare()
-        new = self._spare / f"{name}.new"
-        new.mkdir(mode=0o750)
-        (new / "contents").write_bytes(contents)
-        unpack(archive, new / "root")
-        self._take_away(name)
-        new.rename(self._published / name)
+        try:
+            new = self._spare / f"{name}.new"
+            new.mkdir(mode=0o750)
+            (new / "contents").write_bytes(contents)
+            unpack(archive, new / "root")
+            self._take_away(name)
+            new.rename(self._published / name)
+        finally:
+            self._clean()
         self._configure()
-        self._clean()
 
     def unpublish(self, name: str) -> bool:
         """Offer a build no longer; whether it was offered."""
         if name not in self.names():
             return False
         self._prepare()
-        self._take_away(name)
+        (self._published / name).rename(self._spare / name)
         self._configure()
         self._clean()
         return True
@@ -78,7 +80,10 @@ class Builds:
             (self._published / name).rename(self._spare / f"{name}.old")
 
     def _clean(self) -> None:
-        """Remove what is not offered, also what an interrupted command has left."""
+        """Remove what is not offered, also what an interrupted command has left; what lost its place gets it back."""
+        for old in self._spare.glob("*.old"):
+            if not (self._published / old.stem).exists() and is_name(old.stem):
+                old.rename(self._published / old.stem)
         if self._spare.exists():
             shutil.rmtree(self._spare)
 
