@@ -104,7 +104,7 @@ def morning(bench: Bench) -> None:
     """The services under load, then their pages, and their cold start with all laptops registered."""
     web, ssh = listening(), listening()
     daemon, backups = bench.serve("serve", [web]), bench.serve("serve-backups", [ssh])
-    bench.row("daemon: cold start, nobody registered", f"{daemon.cold_start_seconds:.2f} s")
+    bench.row("daemon: cold start, nobody registered", daemon.cold_start)
     http = web.getsockname()[1]
     try:
         with Sampler([daemon, backups]) as sampler:
@@ -199,7 +199,7 @@ def _is_up(port: int) -> bool:
 def _cold_start(bench: Bench, web: socket.socket, ssh: socket.socket) -> None:
     for name, command, listener in (("daemon", "serve", web), ("backup service", "serve-backups", ssh)):
         again = bench.serve(command, [listener])
-        bench.row(f"{name}: cold start, all registered", f"{again.cold_start_seconds:.2f} s")
+        bench.row(f"{name}: cold start, all registered", again.cold_start)
         again.stop()
 
 

@@ -72,7 +72,8 @@ class Watched:
             )
             self._await(self._ready, up, log)
             self.cold_start_seconds = time.monotonic() - began
-        self.pid = min(pid for pid, (parent, _) in _table().items() if parent == self.process.pid)
+        own = ((pid, used) for pid, (parent, used) in _table().items() if parent == self.process.pid)
+        self.pid, self.cold_start_processor = min(own)
 
     def _await(self, ready: socket.socket, up: Callable[[], bool] | None, log: Path) -> None:
         ready.settimeout(0.01 if up else 0.5)
@@ -85,6 +86,11 @@ class Watched:
                 if up and up():
                     return
         raise SystemExit(f"it does not come up: {log.read_text()[-2000:]}")
+
+    @property
+    def cold_start(self) -> str:
+        """How long it took from exec to being up, and how much processor time."""
+        return f"{self.cold_start_seconds:.2f} s, {self.cold_start_processor:.2f} s of processor"
 
     def status_mib(self, name: str) -> float:
         """A line of /proc/PID/status: VmRSS, or VmHWM, the peak."""

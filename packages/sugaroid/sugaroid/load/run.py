@@ -8,6 +8,7 @@ many transfers at once, and so many requests. How long they waited for that is p
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 import time
 from collections.abc import Awaitable, Iterable
@@ -144,7 +145,7 @@ class _Run:
         figures, name, bring = self._report.morning, "backup", laptop.bring_changed
         if laptop.planned.new:
             name, bring = "first backup", laptop.bring
-        for wait in WAITS_SECONDS:
+        for wait in (*WAITS_SECONDS, math.inf):
             answer = await figures.measure("may I begin", self._request, laptop.ask, _REQUEST_SECONDS)
             if answer is Outcome.DONE:
                 await figures.measure(name, self._transfer, bring, _TRANSFER_SECONDS)
