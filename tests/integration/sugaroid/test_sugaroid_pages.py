@@ -54,6 +54,9 @@ def test_nobody_is_there(services: Services) -> None:
         ("<style>@import 'a.css'</style>", "its style needs other files"),
         ("<style>p { background: url(a.png) }</style>", "its style needs other files"),
         ("x" * 100_001, "100051 bytes, more than 100000"),
+        ('<p style="background: url(a.png)">x</p>', "its style needs other files"),
+        # A child may be called so.
+        ("<style>p { color: red }</style><p>url(a.png) @import</p>", ""),
         ("", ""),
         ('<img src="data:image/png;base64,AAAA"/><style>p { background: url(data:x) }</style><a href="/x">x</a>', ""),
     ],

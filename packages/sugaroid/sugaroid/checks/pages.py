@@ -31,16 +31,26 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
+        self.style = ""
         self.scripts = self.passwords = 0
+        self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.scripts += tag == "script"
+        self._in_style = tag == "style"
+        self.style += given.get("style") or ""
         self.passwords += tag == "input" and given.get("type") == "password"
         for name in (*_FETCHED.get(tag, ()), "srcset", "background", "poster"):
             value = given.get(name) or ""
             if value and not value.startswith("data:"):
                 self.fetched.append(f"<{tag} {name}={value}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = self._in_style and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        self.style += data if self._in_style else ""
 
 
 async def check_pages(report: Report, options: Options, address: str) -> None:
@@ -73,7 +83,7 @@ def judge_page(found: web.Page) -> str:
         raise Unexpected(f"it needs other files: {', '.join(reader.fetched[:3])}")
     if reader.scripts:
         raise Unexpected("it has scripts")
-    if _STYLE.search(found.body.decode("utf-8", "replace")):
+    if _STYLE.search(reader.style):
         raise Unexpected("its style needs other files")
     return f"{size} bytes, and nothing else to fetch"
 
