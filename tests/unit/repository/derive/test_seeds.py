@@ -73,7 +73,7 @@ def test_laptops_count_only_where_asked(tmp_path: Path) -> None:
     assert without[-1].besides == ("lima-offline-server=1.0",)
     assert not any("sucrose" in wish.together for wish in without)
     laptop = wanted(make(tmp_path, "contents: complete, clients: true"), own, "amd64")[-1]
-    assert laptop == Wanted((SMALLEST, "sucrose"), ("lima-offline-server-client=1.0",))
+    assert laptop == Wanted((SMALLEST, "sucrose", "telepathy-mission-control-5"), ("lima-offline-server-client=1.0",))
 
 
 @pytest.mark.parametrize(
