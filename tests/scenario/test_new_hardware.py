@@ -32,6 +32,7 @@ find . -type d -printf '%P %m %u %g\n' -o -printf '%P %m %u %g %n %s %l\n' | sor
 # sugaroid's own library, on the laptop: what the laptop is lies in /root/ana.
 LAPTOP = """
 import asyncio, sys
+from pathlib import Path
 from sugaroid.backup import Backup, Place
 from sugaroid.journal import make_journal
 from sugaroid.presence import Presence
