@@ -20,11 +20,19 @@ from sugar_deploy.lab.laptop import ready_laptop
 from sugar_deploy.lab.session import bring_up, hosts
 
 pytestmark = pytest.mark.vm
-OPEN = 'add rule inet sugar deployer_input iifname "eth1" tcp dport 2222 accept\n'
+OVERRIDES = {
+    "nftables": 'add rule inet sugar deployer_input iifname "eth1" tcp dport 2222 accept\n',
+    # The lab's host may have much to do.
+    "sugar-server": "[backup]\nmost_load = 1000\nmost_used_percent = 100\n",
+}
+
+FIND = r"""cd /var/lib/sugar-backup/homes
+find . -type d -printf '%P %m %u %g\n' -o -printf '%P %m %u %g %n %s %l\n' | sort"""
 
 # sugaroid's own library, on the laptop: what the laptop is lies in /root/ana.
 LAPTOP = """
 import asyncio, sys
+from pathlib import Path
 from sugaroid.backup import Backup, Place
 from sugaroid.journal import make_journal
 from sugaroid.presence import Presence
@@ -32,7 +40,7 @@ from sugaroid.profile import Hardware, Profile
 from sugaroid.registration import register
 from sugaroid.snapshots import differences
 
-deed, server = sys.argv[1:]
+deed, server, address = sys.argv[1:]
 root = Path("/root/ana")
 HARDWARE = Hardware("SHC00300001", "00000000-0000-4000-8000-000000000001")
 
@@ -47,13 +55,13 @@ def profile():
 def backup():
     folder = root / "ssh"
     folder.mkdir(exist_ok=True, mode=0o700)
-    return Backup(profile(), HARDWARE.serial, Place(server, server), folder)
+    return Backup(profile(), HARDWARE.serial, Place(server, address), folder)
 
 
 async def register_and_back_up():
     one = profile()
-    await register(one, server, HARDWARE, address=server, port=8080)
-    session = Presence(one, server, address=server, port=5222)
+    await register(one, server, HARDWARE, address=address, port=8080)
+    session = Presence(one, server, address=address, port=5222)
     await session.connect()
     await session.leave()
     make_journal(root / "journal", 20, "ana")
@@ -71,7 +79,7 @@ async def restore():
 
 async def come_back():
     # It asks for no account: it is the one of its first day, or there is none.
-    session = Presence(profile(), server, address=server, port=5222)
+    session = Presence(profile(), server, address=address, port=5222)
     await session.connect(register_first=False)
     await session.leave()
 
@@ -101,8 +109,7 @@ class School:
 
     def on_laptop(self, deed: str) -> None:
         """What the child's laptop does."""
-        address = str(self.host.lan_address)
-        self.laptop.run(("python3", "-", deed, address), input=LAPTOP)
+        self.laptop.run(("python3", "-", deed, self.host.fqdn, str(self.host.lan_address)), input=LAPTOP)
 
     def says(self, script: str) -> str:
         """What a shell on the server prints."""
@@ -118,7 +125,7 @@ class School:
             "certificate": self.says("sha256sum /etc/prosody/certs/*.key"),
             "password": self.says("cat /var/lib/sugar-server/teacher-password"),
             "activities": self.says("ls -l /var/lib/sugar-library/activities"),
-            "snapshots": self.says("cd /var/lib/sugar-backup && find homes -printf '%P %y %m %u %g %n %s\\n' | sort"),
+            "snapshots": self.says(FIND),
         }
 
 
@@ -131,9 +138,10 @@ def school(request: pytest.FixtureRequest) -> Iterator[School]:
         # Debian's packages come from the mirror here: what is tried are our own.
         document["repository"]["contents"] = "own"
         one.folder.file.write_text(json.dumps(document))
-        rules = one.folder.overrides / "nftables" / "backups.conf"
-        rules.parent.mkdir(parents=True, exist_ok=True)
-        rules.write_text(OPEN)
+        for service, text in OVERRIDES.items():
+            path = one.folder.overrides / service / "backups.conf"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         one.server.snapshot("new-hardware")
         yield one
     finally:

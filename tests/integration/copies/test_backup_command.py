@@ -38,6 +38,18 @@ def back_up(folder: Folder, machine: Machine, *words: str) -> subprocess.Complet
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
 
 
+def restored_by_plain_ansible(folder: Folder, machine: Machine) -> None:
+    """The same disk, emptied, restored by the rendered project's own playbook; the roles have their own tests."""
+    machine.ssh("rm -r /var/lib/sugar-backup/homes /etc/sugar-server/by-hand.conf")
+    site = "- name: Nothing\n  hosts: all\n  gather_facts: false\n  tasks: []\n"
+    (folder.rendered / "site.yml").write_text(site)
+    argv = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory", "restore.yml",
+            "--private-key", str(machine.folder / "client"),
+            "--extra-vars", json.dumps({"sugar_deploy_backups": str(folder.backups)})]  # fmt: skip
+    done = subprocess.run(argv, cwd=folder.rendered, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_school_is_saved_by_name(lima: Folder, new: Machine) -> None:
     new.ssh("mkdir -p /var/lib/sugar-backup/homes/x && echo work > /var/lib/sugar-backup/homes/x/y; "
             "echo '[health]' > /etc/sugar-server/by-hand.conf")  # fmt: skip
@@ -54,6 +66,8 @@ def test_a_school_is_saved_by_name(lima: Folder, new: Machine) -> None:
     listed = subprocess.run(["tar", "-tf", *saved.glob("*.tar")], capture_output=True, text=True, check=True).stdout
     assert "etc/sugar-server/by-hand.conf" in listed.split()
     assert new.ssh("ls /run/sugar-deploy.lock 2>/dev/null || echo released") == "released\n"
+    restored_by_plain_ansible(lima, new)
+    assert new.ssh("cat /var/lib/sugar-backup/homes/x/y /etc/sugar-server/by-hand.conf") == "work\n[health]\n"
     # Under version control, nothing of it is.
     subprocess.run(["git", "init", "-q", lima.root], check=True)
     status = subprocess.run(
