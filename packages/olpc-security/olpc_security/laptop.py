@@ -23,8 +23,7 @@ class Laptop:
     uuid: str
 
     def __post_init__(self) -> None:
-        if not _SERIAL.fullmatch(self.serial):
-            raise Refusal(Rule.SERIAL, f"{self.serial[:40]!r} is no serial number")
+        require_serial(self.serial)
         if not _UUID.fullmatch(self.uuid):
             raise Refusal(Rule.UUID, f"{self.uuid[:60]!r} is no UUID")
 
@@ -32,6 +31,12 @@ class Laptop:
     def from_tags(cls, tags: Mapping[str, bytes]) -> Laptop:
         """The laptop of these manufacturing tags; the firmware reads its own serial number in capitals."""
         return cls(_text(tags, "SN").upper(), _text(tags, "U#"))
+
+
+def require_serial(text: str, column: int = 0) -> None:
+    """Raise Refusal unless a laptop can have this serial number."""
+    if not _SERIAL.fullmatch(text):
+        raise Refusal(Rule.SERIAL, f"{text[:40]!r} is no serial number", column=column)
 
 
 def _text(tags: Mapping[str, bytes], name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from olpc_security.fields import Field, Fields
-from olpc_security.laptop import Laptop
+from olpc_security.laptop import Laptop, require_serial
 from olpc_security.rules import Refusal, Rule
 from olpc_security.signatures import Sig02, Signature, read_signature
 from olpc_security.times import NEVER, seconds_of
@@ -87,6 +87,7 @@ def parse(line: str) -> Record:
     if len(line) >= LINE_BYTES:
         raise Refusal(Rule.LINE_LENGTH, f"it has {len(line)} bytes", column=1)
     serial = fields.take("serial number")
+    require_serial(serial.text, serial.column)
     return _READERS[word.text](fields, word.text, serial)
 
 

@@ -13,7 +13,7 @@ from olpc_security.laptop import Laptop
 from olpc_security.oats import read_response, sign_response, stolen_mark
 from olpc_security.rules import Refusal, Rule
 from olpc_security.scan import scan_leases
-from olpc_security.sign import delegate, sign01
+from olpc_security.sign import delegate, sign01, sign02
 
 from . import model
 from .vectors import JUNE_2025, LAPTOP, OTHER, private, public, trusting
@@ -58,6 +58,18 @@ def test_a_server_answers_by_its_delegation_to_its_own_laptops_only() -> None:
     with pytest.raises(Refusal) as refusal:
         sign_response(private("server"), MEMBERS, LAPTOP.serial, "20260101T000001Z", chain)
     assert refusal.value.rule is Rule.OUTLIVES
+
+
+def test_a_chain_of_an_answer_starts_with_a_trusted_key() -> None:
+    """A key given whole would be taken as it is, were it not the first."""
+    text = b'["oatc-resp",1,{"nonce":"12345","time":"20250601T000000Z"}]'
+    chain = sign02(private("os"), text, LAPTOP.serial, "20260101T000000Z").text
+    whole = chain.replace(public("os").keyid.hex(), public("os").der.hex())
+    body = b'["oatc-signed-resp",1,[' + text + b',["sig",1,["' + whole.encode() + b'\n"]]]]'
+    assert read_response(body, "12345", trusting("os"), LAPTOP.serial, JUNE_2025) == MEMBERS
+    with pytest.raises(Refusal) as refusal:
+        read_response(body, "12345", trusting("lease"), LAPTOP.serial, JUNE_2025)
+    assert refusal.value.rule is Rule.TRUSTED_KEY
 
 
 @pytest.mark.parametrize(

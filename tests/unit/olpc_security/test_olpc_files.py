@@ -272,6 +272,12 @@ def test_what_is_in_a_file(name: str, kind: str, described: str) -> None:
     assert inspect(vector(name))[0].startswith(described)
 
 
+def test_inspecting_names_the_place_of_what_is_wrong() -> None:
+    with pytest.raises(Refusal) as refusal:
+        inspect((FOREIGN + PLAIN.replace("SHC12345678", "shc12345678")).encode())
+    assert (rule_of(refusal), refusal.value.line, refusal.value.column) == (Rule.SERIAL, 2, 8)
+
+
 def test_a_wrapper_is_explained_as_the_initramfs_takes_it() -> None:
     asked = Asked(LAPTOP, {"a": trusting("lease")}, JUNE_2025)
     assert explain(vector("derived/leases.cjson"), asked).is_valid
