@@ -19,7 +19,7 @@ from .wire import Client, account, condition
 
 @pytest.fixture(scope="module")
 def school() -> Iterator[Server]:
-    with running("sugar_stall_seconds = 3") as server:
+    with running('sugar_stall_seconds = 3\nlimits = { c2s = { rate = "50mb/s" } }') as server:
         yield server
 
 
@@ -34,16 +34,12 @@ def _gone(watcher: Laptop, other: Laptop, seconds: float) -> None:
 def test_a_client_that_never_reads_neither_fills_the_memory_nor_slows_the_others(school: Server) -> None:
     deaf, talker, listener = (_online(school, number) for number in (1, 2, 3))
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    before, started = school.resident_mib(), time.monotonic()
-    sent = 0
-    while time.monotonic() - started < 5:
-        colour = f"#{sent:06x}" * 4000
-        assert talker.publish(colour).get("type") == "result"  # 28 KB to each of the others
+    before = school.resident_mib()
+    for number in range(200):  # 20 MB for each of the others: more than the system keeps for one that does not read
+        assert talker.publish(f"#{number:06x}" * 14000).get("type") == "result"
         listener.settle()
-        listener.seen.clear()
+        listener.seen = [s for s in listener.seen if s.get("type") == "unavailable"]
         talker.seen.clear()
-        sent += 1
-    assert sent > 50
     assert school.resident_mib() - before < 60
     _gone(listener, deaf, 15)
     listener.close()
@@ -117,7 +113,7 @@ def test_500_laptops_register_at_once(school: Server) -> None:
         assert list(pool.map(one, range(5000, 5500))) == ["result"] * 500
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+@pytest.mark.skipif(os.geteuid() != 0 or "PROSODY" in os.environ, reason="mounts a small file system, here only")
 def test_a_full_disk_refuses_accounts_and_nothing_else(school: Server) -> None:
     folder: Path = school.folder / "data"
     here = _online(school, 41)
