@@ -101,8 +101,8 @@ class Presence(Service):
     )
     neighborhood: Literal["school", "class"] = Field(
         "school",
-        description="Whom a child sees: the whole school, or its class as the list of laptops tells it; those without "
-        "a class see each other.",
+        description="Whom a child sees: the whole school, or its class as the list of laptops tells it; those "
+        "without a class see each other.",
     )
     accounts: Literal["anyone", "registered"] = Field(
         "anyone", description="Who may make an account: any laptop, or only those registered with the school server."

@@ -221,5 +221,13 @@ def test_groups_are_those_of_the_list(debian_server):
     assert list(ask(server, "GET", "/client/groups")[1]["groups"]) == ["b2"]
 
 
+def test_a_laptop_is_found_by_the_name_of_its_account(running):
+    pubkey = laptop.made_up_key()
+    account = hashlib.sha1(pubkey.encode()).hexdigest()
+    assert ask(running, "GET", f"/client/find?account={account}")[1]["registered"] is False
+    laptop.register(running.url, "SHC00700321", "x", "", pubkey)
+    assert ask(running, "GET", f"/client/find?account={account}")[1]["registered"] is True
+
+
 def test_groups_are_for_this_machine_only(debian_server):
     assert statuses(debian_server, ("GET", "/client/groups")) == ([200], [403])

@@ -70,6 +70,7 @@ class Store:
         self.by_fingerprint = identities.by_fingerprint
         self.authorized = identities.authorized
         self.groups = identities.groups
+        self.has_account = identities.has_account
 
     def register(self, new: Registration, policy: KnownSerial) -> Outcome:
         """Enters the registration as the policy wants it."""
