@@ -44,9 +44,8 @@ c2s_ports = { 5222 }
 c2s_direct_tls_ports = { 5223 }
 
 -- A class that comes back at once after a power cut must find room in the queue (the default is 128). The roster's
--- module joins what is to be written, so nothing is to be gained by waiting for more. After so many seconds of
--- silence a laptop is asked whether it is still there, and after as many again it is not.
-network_settings = { tcp_backlog = 1024; nagle = false; read_timeout = 150 }
+-- module joins what is to be written, so nothing is to be gained by waiting for more.
+network_settings = { tcp_backlog = 1024; nagle = false }
 
 -- For each connection, not for each address: a class may be behind one. Much more than Sugar sends.
 limits = { c2s = { rate = "512kb/s"; burst = "4s" } }

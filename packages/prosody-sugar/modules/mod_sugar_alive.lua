@@ -3,43 +3,67 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- A battery that is empty ends no TCP connection: the others would see the child for as long as TCP tries. A client
--- that has been silent for network_settings.read_timeout is asked for a sign of life; after as long again it is gone.
+-- that has been silent for sugar_silence_seconds is asked for a sign of life; after twice as long it is gone. (Not
+-- by Prosody's own read timeout: that one is forgotten whenever mod_limits makes a connection wait.)
 
 local filters = require "util.filters";
 local st = require "util.stanza";
+local now = require "util.time".monotonic;
 
-local asked = setmetatable({}, { __mode = "k" }); -- session -> true
+local seconds = module:get_option_number("sugar_silence_seconds", 150);
 
-local function heard(data, session)
-	asked[session] = nil;
+local heard_at, asked = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" });
+
+local function hear(data, session)
+	heard_at[session], asked[session] = now(), nil;
 	return data;
 end
 
-local function each_session(act)
+local function sessions()
+	local found = {};
 	for _, user in pairs(prosody.hosts[module.host].sessions) do
-		for _, session in pairs(user.sessions) do act(session, "bytes/in", heard); end
+		for _, session in pairs(user.sessions) do found[#found + 1] = session; end
 	end
+	return found;
 end
 
-module:hook("resource-bind", function (event)
-	filters.add_filter(event.session, "bytes/in", heard);
-end);
+local function listen(session)
+	heard_at[session] = now();
+	filters.add_filter(session, "bytes/in", hear);
+end
 
-module:hook("c2s-read-timeout", function (event)
-	local session = event.session;
-	if not session.full_jid then return; end
-	if asked[session] then return false; end
+local function ask(session)
 	asked[session] = true;
 	-- An answer, whatever it is, is a sign of life.
 	session.send(st.iq({ type = "get", id = "alive", from = module.host, to = session.full_jid })
 		:tag("ping", { xmlns = "urn:xmpp:ping" }));
-	return true;
-end, 10);
+end
+
+local function give_up(session)
+	local connection = session.conn;
+	session:close({ condition = "connection-timeout", text = "Nothing was heard for too long" });
+	-- There is nobody to take what is left to write.
+	if connection and connection.setwritetimeout then connection:setwritetimeout(1); end
+end
+
+module:add_timer(seconds / 10, function ()
+	for _, session in ipairs(sessions()) do
+		local silence = now() - (heard_at[session] or now());
+		if silence > 2 * seconds then
+			give_up(session);
+		elseif silence > seconds and not asked[session] then
+			ask(session);
+		end
+	end
+	return seconds / 10;
+end);
+
+module:hook("resource-bind", function (event) listen(event.session); end);
 
 function module.load()
-	each_session(filters.add_filter);
+	for _, session in ipairs(sessions()) do listen(session); end
 end
 
 function module.unload()
-	each_session(filters.remove_filter);
+	for _, session in ipairs(sessions()) do filters.remove_filter(session, "bytes/in", hear); end
 end

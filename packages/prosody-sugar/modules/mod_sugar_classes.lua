@@ -4,7 +4,7 @@
 --
 -- Asks the daemon on this machine, again and again: GET /client/groups answers { "success": "OK", "groups":
 -- { CLASS: [ACCOUNT, ...] } }, to loopback only. mod_sugar_roster takes the answer from `class_of` (account -> class),
--- which is nil while the daemon is away, and hears of a change by the event "sugar-classes". A failure may be a
+-- which is false while the daemon is away, and hears of a change by the event "sugar-classes". A failure may be a
 -- restart of the daemon: only when several in a row find nobody, nothing is known.
 
 local http = require "net.http";
@@ -17,7 +17,7 @@ local FAILURES = 3;
 local failures, last_body = 0, nil;
 
 -- luacheck: globals class_of
-class_of = nil;
+class_of = false;
 
 local function set(classes, body)
 	class_of, last_body = classes, body;
@@ -50,7 +50,7 @@ local function answered(body, code)
 	if failures == FAILURES then
 		module:log("warn", "The school server's daemon does not say who is in which class (%s): everybody sees everybody",
 			code == 200 and "the answer makes no sense" or tostring(code));
-		if class_of then set(nil, nil); end
+		if class_of then set(false, nil); end
 	end
 end
 

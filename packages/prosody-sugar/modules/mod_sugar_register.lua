@@ -31,17 +31,16 @@ module:hook("stanza/iq/jabber:iq:register:query", function (event)
 	return true;
 end, 10);
 
--- The daemon on this machine knows: GET /client/find?account=NAME. While it is away nobody can be told apart, and a
--- class must not stay without its Neighborhood for that.
+-- The daemon on this machine knows: GET /client/find?account=NAME. Gives nothing while it is away.
 local function is_registered(username)
 	local wait, done = async.waiter();
-	local registered = true;
+	local registered;
 	http.request(daemon .. "/find?account=" .. username, { headers = { Connection = "close" } }, function (body, code)
 		local answer = code == 200 and json.decode(body);
 		if type(answer) == "table" and answer.success == "OK" then
 			registered = answer.registered == true;
 		else
-			module:log("warn", "The school server's daemon does not say who is registered (%s): an account is made", code);
+			module:log("warn", "The school server's daemon does not say who is registered (%s)", code);
 		end
 		done();
 	end);
@@ -49,16 +48,26 @@ local function is_registered(username)
 	return registered;
 end
 
-local function refuse(event, condition, text)
+local function refuse(event, type, condition, text)
 	event.allowed = false;
-	event.error = { type = condition == "forbidden" and "auth" or "modify", condition = condition, text = text };
+	event.error = { type = type, condition = condition, text = text };
+end
+
+-- A name that has an account goes on to the conflict, which tells the laptop to log in.
+local function is_to_be_known(event)
+	return event.allowed and module:get_option_string("sugar_accounts", "anyone") == "registered"
+		and not user_exists(event.username, module.host);
 end
 
 module:hook("user-registering", function (event)
 	if not event.username:match(name_pattern) then
-		refuse(event, "not-acceptable", "The user name is not a laptop's.");
-	elseif event.allowed and module:get_option_string("sugar_accounts", "anyone") == "registered"
-			and not user_exists(event.username, module.host) and not is_registered(event.username) then
-		refuse(event, "forbidden", "The laptop is not registered with the school server.");
+		refuse(event, "modify", "not-acceptable", "The user name is not a laptop's.");
+	elseif is_to_be_known(event) then
+		local registered = is_registered(event.username);
+		if registered == nil then
+			refuse(event, "wait", "resource-constraint", "The school server cannot say who is registered. Try again.");
+		elseif not registered then
+			refuse(event, "auth", "forbidden", "The laptop is not registered with the school server.");
+		end
 	end
 end, 10);

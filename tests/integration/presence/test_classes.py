@@ -36,13 +36,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _, account = self.path.partition("?account=")
         answers: dict[str, dict[str, object] | None] = {
-            "/client/groups": self.server.groups is not None and {"groups": self.server.groups} or None,
+            "/client/groups": None if self.server.groups is None else {"groups": self.server.groups},
             "/client/find": {"registered": account in self.server.registered},
         }
         answer = answers[path]
+        body = json.dumps({"success": "OK", **(answer or {})}).encode()
         self.send_response(200 if answer else 503)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(json.dumps({"success": "OK", **(answer or {})}).encode())
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -125,3 +127,22 @@ def test_accounts_are_for_registered_laptops(school: Server, daemon: Daemon) -> 
     daemon.registered.discard(name)
     again = Client(school.tls_port, school.domain)
     assert condition(again.register(name, password)) == "conflict"  # or it would not log in
+
+
+def test_nobody_registers_while_the_daemon_is_away() -> None:
+    nowhere = 'sugar_daemon = "http://127.0.0.1:9/client"'
+    with running(nowhere, presence__accounts="registered") as server:
+        client = Client(server.tls_port, server.domain)
+        assert condition(client.register(*account(51))) == "resource-constraint"
+        assert server.stored("accounts") == []
+
+
+def test_accounts_are_made_from_the_lan_only() -> None:
+    with running('interfaces = { "127.0.0.1", "127.0.0.2" }', presence__networks=["127.0.0.3/32"]) as server:
+        from_server = Client(server.tls_port, server.domain)
+        assert from_server.register(*account(52)).get("type") == "result"
+        from_lan = Client(server.tls_port, server.domain, source="127.0.0.3")
+        assert from_lan.register(*account(53)).get("type") == "result"
+        from_uplink = Client(server.tls_port, server.domain, source="127.0.0.4")
+        assert condition(from_uplink.register(*account(54))) == "forbidden"
+        from_uplink.login(*account(53))  # an account that it has is of use from everywhere

@@ -1,4 +1,4 @@
-"""Many laptops at once, and what befalls them: each sees exactly the others, once, and forgets exactly those who left."""
+"""Many laptops at once: each sees exactly the others, once, and forgets exactly those who left."""
 
 from __future__ import annotations
 

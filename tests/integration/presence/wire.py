@@ -46,11 +46,13 @@ def tls(minimum: ssl.TLSVersion | None = None, maximum: ssl.TLSVersion | None = 
 class Client:
     """One XMPP stream; `seen` holds all stanzas received, in their order."""
 
-    def __init__(self, port: int, domain: str, *, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, port: int, domain: str, *, context: ssl.SSLContext | None = None, source: str = "127.0.0.1"
+    ) -> None:
         self.domain = domain
         self.jid = ""
         self.seen: list[Element] = []
-        raw = socket.create_connection(("127.0.0.1", port), timeout=5)
+        raw = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
         self.socket = (context or tls()).wrap_socket(raw, server_hostname=domain)
         self.open()
 
