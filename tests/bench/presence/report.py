@@ -111,4 +111,6 @@ def wrong(row: dict[str, Any]) -> str:
             parts.append(f"{name}: {faults['stale']:,} old items")
         if phase["lost_messages"]:
             parts.append(f"{name}: {phase['lost_messages']:,} messages lost")
+    if not finished(row, "arrive"):
+        return ""
     return ", ".join(parts) or "nobody"

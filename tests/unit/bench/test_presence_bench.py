@@ -91,6 +91,7 @@ def test_the_table_compares_with_ours() -> None:
         *("2 / 30 ms", "0.50 s", "2.0 s", "25.0 %", "42 MiB", "1,000", "4.0 s", "nobody")
     ]
     assert lines["Prosody, mod_groups"][:4] == ["not within 60 s", "> 122.0", "", ""]
+    assert lines["Prosody, mod_groups"][-1] == ""
     assert lines["Prosody, stored rosters"][0] == "not tried"
     assert lines["ejabberd, @online@"][1] == "6.0"
     assert lines["ejabberd, @online@"][-1] == ("lesson: 10 % missing, lesson: 7 old items, leave: 2 messages lost")

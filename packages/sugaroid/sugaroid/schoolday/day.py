@@ -40,7 +40,7 @@ class Settings:
     idle_seconds: float = 10.0
     limit_seconds: float = 300.0
     """For each phase."""
-    rest_seconds: float = 5.0
+    rest_seconds: float = 10.0
     """A server that has sent nothing for so long has no more to say."""
 
     @property
