@@ -135,7 +135,8 @@ def _stanzas() -> bytes:
         "<items node='http://laptop.org/xmpp/buddy-properties'><item id='one'>"
         "<properties xmlns='http://laptop.org/xmpp/buddy-properties'><property name='key' type='bytes'>%s</property>"
         "</properties></item></items></event>"
-        "<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='x'/></addresses></message>"
+        "<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='x'/></addresses>"
+        "</message>"
     )
     return "".join(
         (
