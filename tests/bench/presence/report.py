@@ -81,6 +81,8 @@ def _cpu(row: dict[str, Any], name: str) -> str:
     phase = row["phases"].get(name)
     if phase is None:
         return ""
+    if phase["end"] == "unfinished" and phase.get("failure"):
+        return "failed"
     if phase["end"] == "unfinished":
         return f"not within {row['limit_seconds']:.0f} s"
     return f"{phase['cpu_seconds']:.2f} s"
