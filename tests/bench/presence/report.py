@@ -31,7 +31,8 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
     """A table for each release and size."""
     found = {(row["suite"], row["registered"], row["count"], row["contender"]): row for row in rows}
     text = []
-    for suite, registered, count in sorted({key[:3] for key in found}):
+    sizes = sorted({key[:3] for key in found}, key=lambda size: (size[0], size[1] != size[2], size[2]))
+    for suite, registered, count in sizes:
         title = f"{count} laptops" if registered == count else f"{count} of {registered} registered laptops"
         text += [f"### {suite}, {title}", "", _line(_HEAD), _line(["---"] + ["---:"] * (len(_HEAD) - 1))]
         ours = found.get((suite, registered, count, "ours"))
