@@ -25,7 +25,7 @@ def svg(rows: Iterable[dict[str, Any]]) -> str:
             f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
             f'<rect width="{width}" height="{height}" fill="white"/>',
             *_diagram("µs of CPU for each pair that arrives", _LEFT, _lines(whole, _pair_cost)),
-            *_diagram("peak RSS, MiB", 2 * _LEFT + _WIDTH + _GAP // 2, _lines(whole, lambda row: row["peak_mib"])),
+            *_diagram("peak RSS, MiB", 2 * _LEFT + _WIDTH + _GAP // 2, _lines(whole, _peak)),
             *_legend(),
             "</svg>\n",
         )
@@ -35,6 +35,10 @@ def svg(rows: Iterable[dict[str, Any]]) -> str:
 def _pair_cost(row: dict[str, Any]) -> float | None:
     phase = finished(row, "arrive")
     return phase["cpu_seconds"] / (row["count"] * (row["count"] - 1)) * 1e6 if phase else None
+
+
+def _peak(row: dict[str, Any]) -> float | None:
+    return row["peak_mib"] if finished(row, "arrive") else None
 
 
 def _lines(

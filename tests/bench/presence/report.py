@@ -31,7 +31,8 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
     """A table for each release and size."""
     found = {(row["suite"], row["registered"], row["count"], row["contender"]): row for row in rows}
     text = []
-    for suite, registered, count in sorted({key[:3] for key in found}):
+    sizes = sorted({key[:3] for key in found}, key=lambda size: (size[0], size[1] != size[2], size[2]))
+    for suite, registered, count in sizes:
         title = f"{count} laptops" if registered == count else f"{count} of {registered} registered laptops"
         text += [f"### {suite}, {title}", "", _line(_HEAD), _line(["---"] + ["---:"] * (len(_HEAD) - 1))]
         ours = found.get((suite, registered, count, "ours"))
@@ -81,6 +82,8 @@ def _cpu(row: dict[str, Any], name: str) -> str:
     phase = row["phases"].get(name)
     if phase is None:
         return ""
+    if phase["end"] == "unfinished" and phase.get("failure"):
+        return "failed"
     if phase["end"] == "unfinished":
         return f"not within {row['limit_seconds']:.0f} s"
     return f"{phase['cpu_seconds']:.2f} s"
@@ -111,4 +114,6 @@ def wrong(row: dict[str, Any]) -> str:
             parts.append(f"{name}: {faults['stale']:,} old items")
         if phase["lost_messages"]:
             parts.append(f"{name}: {phase['lost_messages']:,} messages lost")
+    if not finished(row, "arrive"):
+        return ""
     return ", ".join(parts) or "nobody"

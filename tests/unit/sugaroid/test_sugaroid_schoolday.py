@@ -134,7 +134,9 @@ def _stanzas() -> bytes:
         f"<message from='{BEN}' type='headline'><event xmlns='http://jabber.org/protocol/pubsub#event'>"
         "<items node='http://laptop.org/xmpp/buddy-properties'><item id='one'>"
         "<properties xmlns='http://laptop.org/xmpp/buddy-properties'><property name='key' type='bytes'>%s</property>"
-        "</properties></item></items></event></message>"
+        "</properties></item></items></event>"
+        "<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='x'/></addresses>"
+        "</message>"
     )
     return "".join(
         (

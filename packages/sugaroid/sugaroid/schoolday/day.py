@@ -40,7 +40,7 @@ class Settings:
     idle_seconds: float = 10.0
     limit_seconds: float = 300.0
     """For each phase."""
-    rest_seconds: float = 5.0
+    rest_seconds: float = 10.0
     """A server that has sent nothing for so long has no more to say."""
 
     @property
@@ -71,7 +71,7 @@ class Phase:
     peak_mib: int = 0
     """This process's own largest resident set."""
     failure: str = ""
-    """What cannot be gone on with, where it was no matter of time."""
+    """What ended the day where it was no matter of time, or else why a laptop was refused."""
 
     @property
     def ok(self) -> bool:
@@ -158,7 +158,7 @@ class Day:
             quantiles(lesson.waits if lesson else self._logins),
             lesson.lost if lesson else 0,
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            failure,
+            failure or (next((pupil.refusal for pupil in self.present if pupil.refusal), "") if refused else ""),
         )
 
     def _counts(self) -> tuple[int, int, int, int]:

@@ -109,6 +109,8 @@ class SightParser(StreamParser):
         self._parts += _written(attributes)
 
     def _event_end(self, name: str) -> None:
+        if name == _ITEM:
+            self._handle(None, self._event_end)  # what may follow beside the event is no content
         if name != _MESSAGE:
             return
         if self._has_item and self._node >= 0:

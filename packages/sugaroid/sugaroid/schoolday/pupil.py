@@ -42,7 +42,9 @@ class Pupil(Client):
         self._earlier_bytes = 0
         self._enrolled = False
         self.refused = 0
-        """Requests and logins that the server refused or left unanswered."""
+        """Publications and logins that the server refused or left unanswered."""
+        self.refusal = ""
+        """Why, the last time."""
         self._silent: list[Connection] = []
 
     @property
@@ -65,8 +67,8 @@ class Pupil(Client):
             try:
                 await self._come()
                 return time.monotonic() - start
-            except SugaroidError:
-                self.refused += 1
+            except SugaroidError as error:
+                self._note(error)
                 self.drop()
                 self.roll.left(self.number)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -136,8 +138,8 @@ class Pupil(Client):
             try:
                 await self.iq("set", tag("pubsub", {"xmlns": names.PUBSUB}, request))
                 break
-            except PresenceError:
-                self.refused += 1
+            except PresenceError as error:
+                self._note(error)
                 if attempt == _TRIES - 1 or self.lost is not None:
                     return
                 # Not all at the same moment, or they hinder each other again.
@@ -168,6 +170,10 @@ class Pupil(Client):
             room = self.rooms.here.get(bare(sender))
             if room is not None and room.messages:
                 self.heard(room.activity.room, room.messages.pop()[1])
+
+    def _note(self, refusal: SugaroidError) -> None:
+        self.refused += 1
+        self.refusal = str(refusal)
 
     def _keep_count(self) -> None:
         if self._connection is not None:
