@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_MOST_REQUESTS = 800
+_MOST_REQUESTS = 500
 _MOST_BYTES = 4 * 1024 * 1024
 """What all bodies together take, beyond the beginning of each."""
 _ALWAYS_BYTES = 4 * 1024

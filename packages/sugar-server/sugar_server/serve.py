@@ -28,8 +28,9 @@ from sugar_server.writer import Writer
 _log = logging.getLogger(__name__)
 _MOST_CONNECTIONS = 2000
 _LONGEST_HEAD_BYTES = 8 * 1024
-_MOST_UNREAD_BYTES = 16 * 1024
-"""Of one connection: what its requests do not read yet stays in the kernel, whose memory is not the daemon's."""
+_FIRST_BYTES, _MORE_BYTES = 4 * 1024, 16 * 1024
+"""Of one read, before and after it is known what is asked. What a request does not take yet stays in the kernel, whose
+memory is not the daemon's."""
 _SECONDS_TO_ASK = 30.0
 _SECONDS_KEPT_ALIVE = 5
 
@@ -43,7 +44,7 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.conn = h11.Connection(h11.SERVER, _LONGEST_HEAD_BYTES)
-        transport.max_size = _MOST_UNREAD_BYTES  # of one read; 256 KiB in asyncio
+        transport.max_size = _FIRST_BYTES  # 256 KiB in asyncio
         transport.set_write_buffer_limits(high=0)
         if len(self.connections) > _MOST_CONNECTIONS:
             self.app = refuse
@@ -51,8 +52,10 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and len(self.cycle.body) >= _MOST_UNREAD_BYTES:
-            self.flow.pause_reading()
+        if self.cycle is not None:
+            self.transport.max_size = _MORE_BYTES
+            if len(self.cycle.body) >= _FIRST_BYTES:
+                self.flow.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.cancel()
