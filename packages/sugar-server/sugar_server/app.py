@@ -20,6 +20,7 @@ from sugar_server import health
 from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.web import Backups
 from sugar_server.config import Config
+from sugar_server.crowd import Crowd
 from sugar_server.library.web import Activities
 from sugar_server.pages import rooms
 from sugar_server.pages.providers import Providers
@@ -85,7 +86,7 @@ class Daemon:
             *Packages(self.config.repository).routes(),
             *self._pages.routes(),
         ]
-        return _with_headers(Starlette(routes=routes))
+        return _with_headers(Crowd(Starlette(routes=routes)))
 
     def _may_restore(self, request: Request, identity: str) -> bool:
         return self._tokens.authorize(request, identity) or self._pages.may_restore(request)

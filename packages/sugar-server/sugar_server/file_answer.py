@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
-_PIECE = 64 * 1024
+_PIECE = 32 * 1024
 _SECONDS_TO_TAKE = 60
 """How long a client may take for one piece."""
 _RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")

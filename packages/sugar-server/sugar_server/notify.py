@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 
+_log = logging.getLogger(__name__)
 _FIRST = 3
 
 
@@ -20,15 +22,19 @@ def passed_sockets() -> list[socket.socket]:
 
 
 def notify(state: str) -> None:
-    """Tells systemd the state, as READY=1; does nothing where nobody listens."""
+    """Tells systemd the state, as READY=1; does nothing where nobody listens, and goes on where nobody hears it."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.connect(address)
-        channel.sendall(state.encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.connect(address)
+            channel.sendall(state.encode())
+    except OSError as error:
+        # If it matters, systemd notices the silence; a service that ends over it would help nobody.
+        _log.warning("systemd cannot be told %s at %s: %s", state, os.environ["NOTIFY_SOCKET"], error)
 
 
 def watchdog_seconds() -> float | None:

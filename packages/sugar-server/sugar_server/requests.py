@@ -7,6 +7,8 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
+from sugar_server.crowd import Share
+
 _SECONDS_TO_SEND = 20
 
 
@@ -36,15 +38,22 @@ async def small_body(request: Request, most: int) -> bytes:
 
 
 async def _read(request: Request, most: int) -> bytes:
-    """Reads a somewhat too large body to its end before refusing it: who still sends does not read."""
+    """Reads also what it refuses to its end, if that is not too far: who still sends does not read."""
+    share = Share.of(request)
     chunks: list[bytes] = []
-    length = 0
+    length, crowded = 0, False
     async for chunk in request.stream():
         length += len(chunk)
-        if length <= most:
+        if length <= most and not crowded:
             chunks.append(chunk)
-        elif length > 16 * most:
+            crowded = not share.take(len(chunk))
+        if length > most or crowded:
+            chunks.clear()
+            share.give_back()
+        if length > 16 * most:
             break
     if length > most:
         raise BadRequest("the request is too large", 413)
+    if crowded:
+        raise BadRequest("the server is busy; try again later", 503)
     return b"".join(chunks)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import contextlib
+import hashlib
 import signal
+import socket
 import sqlite3
 import threading
 import time
+import xmlrpc.client
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import client
-from .laptop import made_up_key, register
+from .laptop import made_up_key, raw, register
 
 CLIENTS = 30
 MOST_KIB = 60 * 1024
@@ -60,6 +64,77 @@ def test_thirty_clients_at_once(running):
     for path in ("/laptops", "/server", "/activities/", "/statistics"):
         urllib.request.urlopen(running.url + path, timeout=10).close()
     assert memory_kib(running) < MOST_KIB
+
+
+def hanging(server, path, sent, length):
+    """A laptop that sends so many bytes of a body, and no more; it does not wait for who does not read them."""
+    connection = socket.create_connection(server.address, timeout=5)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+    connection.setblocking(False)
+    with contextlib.suppress(OSError):
+        connection.send(head.encode() + b"x" * sent)
+    return connection
+
+
+def answers(connections):
+    """Heads of the answers that came; the server may have hung up on who still sends."""
+    found = []
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            found.append(connection.recv(4096).decode().lower().partition("\r\n\r\n")[0])
+    return [head for head in found if head]
+
+
+def test_laptops_that_hang_take_little_memory(running):
+    """Two hundred whose bodies would be 200 MiB, as on a machine that cannot keep up; small requests go on."""
+    key = made_up_key()
+    assert register(running.url, "SHC00700000", "x", "", key)["success"] == "OK"
+    guid = hashlib.sha1(key.encode()).hexdigest()  # noqa: S324 (Sugar's own name for it)
+    with contextlib.ExitStack() as ending:
+        path = f"/user/{guid}?cmd=stats-upload"
+        for _ in range(200):
+            connection = hanging(running, path, 0, 2**20)
+            ending.enter_context(connection)
+            connection.settimeout(5)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x" * (2**20 - 1))
+        for _ in range(3):
+            assert register(running.url, "SHC00700123", "x", "", made_up_key())["success"] == "OK"
+        assert memory_kib(running) < 60 * 1024
+        # Its body is whole, and there is no room for it.
+        late = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {2**20}\r\nConnection: close\r\n\r\n"
+        assert_come_again(raw(running.address, late.encode() + b"x" * 2**20).decode())
+    deadline = time.monotonic() + 20
+    while b" 503 " in raw(running.address, late.encode() + b"x" * 2**20).split(b"\r\n")[0]:
+        assert time.monotonic() < deadline, "the room of those who went is not given back"
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_a_crowd_is_told_to_come_again(running):
+    with contextlib.ExitStack() as ending:
+        crowd = [ending.enter_context(hanging(running, "/RPC2", 1000, 60000)) for _ in range(700)]
+        deadline = time.monotonic() + 15
+        told = []
+        while len(told) < 200 and time.monotonic() < deadline:
+            told += answers(crowd)
+            time.sleep(0.1)
+        assert len(told) == 200
+        for head in told:
+            assert_come_again(head)
+        assert memory_kib(running) < 60 * 1024
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(xmlrpc.client.ProtocolError):
+            assert register(running.url, "SHC00700123", "x", "", made_up_key())["success"] == "OK"
+            break
+        assert time.monotonic() < deadline, "the room of those who went is not given back"
+
+
+def assert_come_again(answer):
+    head = answer.lower().partition("\r\n\r\n")[0]
+    assert head.startswith("http/1.1 503 ")
+    (seconds,) = (line.partition(": ")[2] for line in head.splitlines() if line.startswith("retry-after: "))
+    assert 5 <= int(seconds) <= 30
 
 
 class School:
