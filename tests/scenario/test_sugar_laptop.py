@@ -113,6 +113,16 @@ def test_sugar_registers(school: School) -> None:
     assert child.serial in child.says("gsettings", "get", "org.sugarlabs", "backup-url")
 
 
+def test_the_neighborhood_shows_who_is_there(school: School) -> None:
+    child = school.child
+    child.laptop.run(("apt-get", "-qy", "--no-install-recommends", "install", "python3-slixmpp"), timeout_seconds=600)
+    colour = child.says("gsettings", "get", "org.sugarlabs.user", "color").strip("'")
+    # Whom Sugar draws of those who arrive at once, leave and come back is compared there.
+    seen = child.program("neighbours", "16")
+    assert seen["child"] == [[NICK, colour]] * 16
+    assert max(seen["pushes"]) > 3, "nobody's arrival was told together with others'"
+
+
 def test_the_timer_backs_the_journal_up_and_a_lost_one_comes_back(school: School) -> None:
     child = school.child
     before = child.program("journal", "make", "4")
