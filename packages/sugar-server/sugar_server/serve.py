@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 _MOST_CONNECTIONS = 2000
 _LONGEST_HEAD_BYTES = 8 * 1024
 _FIRST_BYTES, _MORE_BYTES = 4 * 1024, 16 * 1024
-"""Of one read, before and after it is known what is asked. What a request does not take yet stays in the kernel, whose
-memory is not the daemon's."""
+"""Of one read, before and after it is known what is asked. What a request does not take yet stays in the kernel,
+whose memory is not the daemon's."""
 _SECONDS_TO_ASK = 30.0
 _SECONDS_KEPT_ALIVE = 5
 
@@ -41,9 +41,13 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
     And takes little memory for a connection: uvicorn and asyncio take up to 400 KiB.
     """
 
+    _reading: Any
+    """The transport, whose typed interface does not name what asyncio reads at once."""
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.conn = h11.Connection(h11.SERVER, _LONGEST_HEAD_BYTES)
+        self._reading = transport
         transport.max_size = _FIRST_BYTES  # 256 KiB in asyncio
         transport.set_write_buffer_limits(high=0)
         if len(self.connections) > _MOST_CONNECTIONS:
@@ -53,7 +57,7 @@ class _Protocol(H11Protocol):  # type: ignore[misc,unused-ignore]
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is not None:
-            self.transport.max_size = _MORE_BYTES
+            self._reading.max_size = _MORE_BYTES
             if len(self.cycle.body) >= _FIRST_BYTES:
                 self.flow.pause_reading()
 

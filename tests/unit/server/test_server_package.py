@@ -40,7 +40,7 @@ def test_the_daemon_imports_only_what_its_package_depends_on(path):
             imported.add(node.module)
     tops = {name.split(".")[0] for name in imported}
     optional = OPTIONAL.get(str(path.relative_to(SOURCE / "sugar_server")), set())
-    assert tops <= sys.stdlib_module_names | {"sugar_server", "starlette", "uvicorn", "asyncssh"} | optional
+    assert tops <= sys.stdlib_module_names | {"sugar_server", "starlette", "uvicorn", "h11", "asyncssh"} | optional
     assert not optional & {name for node in ast.parse(path.read_text()).body for name in _imported_by(node)}
 
 
