@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +43,26 @@ def mounted(kind: str, image: Path, at: Path) -> Iterator[Path]:
             yield at
         finally:
             _run("umount", str(at))
+            _written_out(device or str(image))
     finally:
         if device:
             _run("losetup", "--detach", device)
     _run(*CHECK[kind], str(image))
+
+
+def _written_out(device: str) -> None:
+    """Wait for a driver in user space: it writes the last of it after umount has returned, and then ends."""
+    deadline = time.monotonic() + 60
+    while any(device.encode() in _words(process) for process in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < deadline, f"the driver of {device} does not end"
+        time.sleep(0.02)
+
+
+def _words(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def _run(*argv: str) -> str:
