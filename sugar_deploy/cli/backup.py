@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,18 +77,19 @@ def backup(
         click.echo(json.dumps(outcome.as_dict() | {"backups": backups}, indent=2))
     elif not quiet or outcome.exit_code:
         report(console, outcome.hosts)
-        _show(console, outcome, tuple(kept.values()), folder)
+        again = _again(request, *_given(to=to, check=check, private_key=private_key))
+        _show(console, outcome, tuple(kept.values()), again)
     return outcome.exit_code
 
 
-def _show(console: Console, outcome: Outcome, kept: tuple[SchoolBackup, ...], folder: Folder) -> None:
+def _show(console: Console, outcome: Outcome, kept: tuple[SchoolBackup, ...], again: str) -> None:
     lines = [""]
     for one in kept:
         lines.append(f"{one.school}: {one.files} files, {one.size / 1e6:.1f} MB, {one.date}: {one.folder}")
     lines += _warnings(outcome)
     if outcome.exit_code:
         lines += _failure(outcome)
-        lines.append(f"What is saved stays. To go on from there: sugar-deploy backup -C {folder.root}")
+        lines.append(f"What is saved stays. {again}")
     else:
         lines.append(f"Saved in {outcome.seconds:.0f} s.")
     _print(console, lines)
@@ -149,7 +151,9 @@ def restore(
         click.echo(json.dumps(outcome.as_dict(), indent=2))
     elif not quiet or outcome.exit_code:
         report(console, outcome.hosts)
-        again = f"To go on from there: sugar-deploy restore -C {folder.root} {school}"
+        # Said again to a server that has been restored, --replace would drop what was moved aside the first time.
+        options = {**allowed, "from": source, "private_key": private_key, "replace": False}
+        again = _again(request, *_given(**options))
         done = f"Restored in {outcome.seconds:.0f} s.\nNext: sugar-deploy verify -C {folder.root} --limit {school}"
         _print(console, ["", *_warnings(outcome), *([*_failure(outcome), again] if outcome.exit_code else [done])])
     return outcome.exit_code
@@ -159,6 +163,18 @@ def _confirm(school: str, *, as_json: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError("--replace replaces a server's data and nobody is there to be asked", "Say --yes")
     click.confirm(f"Move what the server of {school} has aside, and restore?", abort=True, err=as_json)
+
+
+def _again(request: Request, *options: str) -> str:
+    """The same command: without its options it would go on in another folder, or be refused."""
+    words = ("sugar-deploy", request.verb, "-C", str(request.folder.root), *request.limit, *options)
+    return f"To go on from there: {shlex.join(words)}"
+
+
+def _given(**options: Any) -> list[str]:
+    """The options as they were given; flags are true."""
+    flags = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
+    return [word for flag, value in flags.items() for word in ([flag] if value is True else [flag, str(value)])]
 
 
 def _warnings(outcome: Outcome) -> list[str]:

@@ -85,7 +85,10 @@ def test_a_failed_backup_says_how_to_go_on(
     status, out, _ = run(capsys, "backup", "-C", str(lima), "-q")
     assert status == 1
     assert "broken off" in out
-    assert f"To go on from there: sugar-deploy backup -C {lima}" in out
+    assert f"To go on from there: sugar-deploy backup -C {lima}\n" in out
+    # Without the options it would go on in another folder, with all schools.
+    _, out, _ = run(capsys, "backup", "-C", str(lima), "san-martin", "--to", str(lima / "a stick"), "--check")
+    assert f"sugar-deploy backup -C {lima} san-martin --to '{lima}/a stick' --check\n" in out
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
@@ -126,6 +129,11 @@ def test_a_restore_tells_where_former_things_are(
     assert f"Next: sugar-deploy verify -C {lima} --limit san-martin" in out
     (wanted,) = asked.options["wanted"]
     assert (wanted.date, wanted.replace, wanted.damaged_too) == ("2026-11-25T100000Z", True, False)
+
+    monkeypatch.setattr(commands, "bring_back", Asked(failed=True))
+    _, out, _ = run(capsys, "restore", "-C", str(lima), "san-martin", *words, "--damaged-too")
+    go_on = f"sugar-deploy restore -C {lima} san-martin --date 2026-11-25T100000Z --damaged-too\n"
+    assert go_on in out, "another --replace would drop what the first one moved aside"
 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
