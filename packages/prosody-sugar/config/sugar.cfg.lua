@@ -10,6 +10,7 @@ modules_enabled = {
 	"admin_shell"; -- prosodyctl shell, for the administrator on the machine itself
 	"limits"; -- of what one connection may send
 	"sugar_roster"; "sugar_register"; "sugar_replies"; "sugar_alive"; "sugar_expiry"; -- of this package
+	"sugar_memory";
 }
 
 -- No other servers (schools have no name that others could resolve), no messages kept for absent laptops (they

@@ -115,6 +115,7 @@ end
 
 local function available(view, presence, letter)
 	local user, hood, is_new = view.user, view.hood, not view.available;
+	update_capabilities(view, presence); -- first, so that a newcomer looks back once
 	view.presence = letter;
 	if is_new then
 		outbox.settle(view);
@@ -132,7 +133,6 @@ local function available(view, presence, letter)
 		end
 		hood:look_back(view, true, view.nodes);
 	end
-	update_capabilities(view, presence);
 end
 
 -- Sugar takes a buddy away on `unavailable` only while the contact still is in the roster, and draws it again only

@@ -6,7 +6,8 @@
 -- out when the server comes to rest; under load not before the last flush has paid for itself, so that writing stays
 -- a small part of all work. Whatever else is sent to the session joins the queue behind, so that the order is always
 -- that of the events. Text is made piece by piece, as the connection takes it: a thousand slow laptops do not fill
--- the memory with a thousand copies.
+-- the memory with a thousand copies; and only so much at once as Prosody's loop then writes, because what is made for
+-- a thousand quick ones before the first write would do the same.
 --
 -- A view is a session and its place in a log (see neighborhood.lib.lua) that many views read:
 --   session, log ({ last = ... }), cursor (the next place that it reads)
@@ -24,14 +25,17 @@ local REST = 15; -- a flush that took 10 ms of processor time is followed by 150
 local LONGEST_REST = 0.5; -- ... but presence is never held back longer than this, in seconds
 local PIECE, SMALL_PIECE = 64 * 1024, 8 * 1024; -- bytes that a connection gets at a time ...
 local SLOW = 0.1; -- ... and what it gets if it took longer than this, in seconds, for the last piece
+local SLICE = 1024 * 1024; -- bytes that are made for all connections before those are written
 local KEPT = 32; -- entries; a longer queue's table is given to the collector after use
 
 local stall_seconds = module:get_option_number("sugar_stall_seconds", 60);
 local backlog_limit = module:get_option_number("sugar_backlog_limit", 100000); -- entries, of the log or the queue
 
 local views = setmetatable({}, { __mode = "k" }); -- session -> view
-local waiting, waiting_groups, is_scheduled = {}, {}, false;
-local flushed_at, cost = 0, 0;
+local waiting, waiting_groups, is_scheduled = {}, {}, false; -- for the next flush
+local line, line_first, line_last, is_advancing = {}, 1, 0, false; -- views whose text is to be made now
+local flushed_groups = {}; -- whose views are in the line
+local flushed_at, cost, made = 0, 0, 0;
 local scratch = {}; -- for the pieces of a text: growing a new table each time would make more garbage than the text
 
 local function is_empty(view)
@@ -74,24 +78,61 @@ local function write(view)
 	if not view._busy_since and view.session.rawsend and not is_empty(view) then view.session.rawsend(""); end
 end
 
-local function flush()
-	is_scheduled = false;
-	local batch, groups, started = waiting, waiting_groups, clock();
-	waiting, waiting_groups = {}, {};
-	for i = 1, #batch do write(batch[i]); end
-	for group in pairs(groups) do
-		local members = group.views;
-		for i = 1, #members do write(members[i]); end
-		group:forget_read();
+local function forget_read()
+	for group in pairs(flushed_groups) do group:forget_read(); end
+	flushed_groups = {};
+end
+
+local function advance()
+	local started = clock();
+	made = 0;
+	while line_first <= line_last and made < SLICE do
+		local view = line[line_first];
+		line[line_first] = nil;
+		line_first = line_first + 1;
+		write(view);
 	end
-	cost, flushed_at = clock() - started, now();
+	cost = cost + clock() - started;
+	if line_first <= line_last then return 0; end -- in the loop's next turn
+	line_first, line_last, is_advancing = 1, 0, false;
+	forget_read();
+	flushed_at = now();
+end
+
+local function stand_in_line(view)
+	view._waits = true;
+	line_last = line_last + 1;
+	line[line_last] = view;
+	if is_advancing then return; end
+	is_advancing = true;
+	module:add_timer(0, advance);
+end
+
+local function rest()
+	return flushed_at + math.min(cost * REST, LONGEST_REST) - now();
+end
+
+local function flush()
+	local left = rest();
+	if left > 0 then return left; end -- the last one was longer than it seemed
+	is_scheduled = false;
+	local batch, groups = waiting, waiting_groups;
+	waiting, waiting_groups = {}, {};
+	forget_read();
+	cost, flushed_at = 0, now();
+	for i = 1, #batch do stand_in_line(batch[i]); end
+	for group in pairs(groups) do
+		flushed_groups[group] = true;
+		for _, view in ipairs(group.views) do
+			if not view._waits and not view._busy_since then stand_in_line(view); end
+		end
+	end
 end
 
 local function schedule()
 	if is_scheduled then return; end
 	is_scheduled = true;
-	local rest = flushed_at + math.min(cost * REST, LONGEST_REST) - now();
-	module:add_timer(math.max(rest, 0), flush);
+	module:add_timer(math.max(rest(), 0), flush);
 end
 
 -- All views of a group have something to read.
@@ -112,9 +153,14 @@ local function put(view, entry)
 	end
 end
 
--- Before a view begins to see differently: what it has not read yet becomes text.
+local function forget(view)
+	view._queue, view._places, view._first, view._last, view.cursor = {}, {}, 1, 0, view.log.last + 1;
+end
+
+-- Before a view begins to see differently: what it has not read yet becomes text, if anybody is left to read it.
 local function settle(view)
 	if is_empty(view) then return; end
+	if view.session.destroyed then return forget(view); end
 	local text = take(view, math.huge);
 	if text ~= "" then put(view, text); end
 end
@@ -136,6 +182,7 @@ local function pass(data, session)
 		data = room > 0 and take(view, room) or "";
 	end
 	if data == "" then return nil; end
+	made = made + #data;
 	view._given = view._given + #data;
 	view._busy_since = view._busy_since or now();
 	return data;
@@ -146,7 +193,7 @@ module:hook("c2s-ondrain", function (event)
 	if not view then return; end
 	view._piece = view._busy_since and now() - view._busy_since > SLOW and SMALL_PIECE or PIECE;
 	view._busy_since, view._given = nil, 0;
-	write(view);
+	if not view._waits and not is_empty(view) then stand_in_line(view); end
 end);
 
 -- The stream's end must not wait behind what the client will not read any more.
@@ -154,10 +201,6 @@ module:hook("pre-session-close", function (event)
 	local view = views[event.session];
 	if view then view._ends = true; end
 end);
-
-local function forget(view)
-	view._queue, view._places, view._first, view._last, view.cursor = {}, {}, 1, 0, view.log.last + 1;
-end
 
 local function give_up(view)
 	local session, connection = view.session, view.session.conn;
