@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -33,6 +33,9 @@ from sugar_server.repository.web import Packages
 from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.statistics.web import Statistics
 from sugar_server.writer import Writer
+
+if TYPE_CHECKING:
+    from sugar_server.antitheft.room import Room
 
 _HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -59,6 +62,8 @@ class Daemon:
     """The rooms that the pages show, if not these here."""
     known_problems: Callable[[], list[str]] = list
     """What others noticed, for the health report."""
+    antitheft: Room | None = None
+    """Where leases are switched on."""
     _examined: tuple[float, dict[str, Any]] | None = None
     _examining: asyncio.Lock | None = None
 
@@ -84,9 +89,17 @@ class Daemon:
             *self._backups.routes(),
             *self._activities.routes(),
             *Packages(self.config.repository).routes(),
+            *self._antitheft_routes(),
             *self._pages.routes(),
         ]
         return _with_headers(Crowd(Starlette(routes=routes)))
+
+    def _antitheft_routes(self) -> list[Route]:
+        if self.antitheft is None:
+            return []
+        from sugar_server.antitheft.web import TheftDeterrence
+
+        return TheftDeterrence(self.config.antitheft, self.antitheft, self.writer, self.clock).routes()
 
     def _may_restore(self, request: Request, identity: str) -> bool:
         return self._tokens.authorize(request, identity) or self._pages.may_restore(request)

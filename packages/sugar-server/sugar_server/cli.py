@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_server import __version__
+from sugar_server.antitheft import commands as antitheft
 from sugar_server.backup import commands as backup
 from sugar_server.builds import commands as builds
 from sugar_server.command import Failed, add_root, add_state
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add(commands)
     library.add(commands)
     builds.add(commands)
+    antitheft.add(commands)
     pages.add(commands)
     database.add(commands)
     return parser

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sugar_server.antitheft import settings as antitheft
 from sugar_server.backup import settings as backup
 from sugar_server.database import settings as database
 from sugar_server.library import settings as library
@@ -37,6 +38,7 @@ SECTIONS: Mapping[str, Keys] = {
     "registration": registration.KEYS,
     "statistics": statistics.KEYS,
     "backup": backup.KEYS,
+    "antitheft": antitheft.KEYS,
     "library": library.KEYS,
     "repository": repository.KEYS,
     "pages": pages.KEYS,
@@ -81,6 +83,7 @@ class Config:
     library: library.LibrarySettings = field(default_factory=library.LibrarySettings)
     repository: repository.RepositorySettings = field(default_factory=repository.RepositorySettings)
     pages: pages.PagesSettings = field(default_factory=pages.PagesSettings)
+    antitheft: antitheft.AntitheftSettings = field(default_factory=antitheft.AntitheftSettings)
 
 
 class _Reader:
@@ -185,6 +188,7 @@ def load(root: Path) -> Config:
         library=reader.settings("library", library.LibrarySettings),
         repository=reader.settings("repository", repository.RepositorySettings),
         pages=reader.settings("pages", pages.PagesSettings),
+        antitheft=reader.settings("antitheft", antitheft.AntitheftSettings),
     )
 
 

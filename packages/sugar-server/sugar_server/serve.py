@@ -15,6 +15,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sugar_server.antitheft import room as antitheft
 from sugar_server.app import Daemon
 from sugar_server.config import Config
 from sugar_server.crowd import refuse
@@ -115,9 +116,17 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
         statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
         keeper = ending.enter_context(contextlib.closing(Keeper(folder)))
         keeper.start()
-        daemon = Daemon(config, folder, writer, statistics, known_problems=lambda: keeper.problems)
+        leases = ending.enter_context(antitheft.opened(folder)) if config.antitheft.enabled else None
+        daemon = Daemon(
+            config,
+            folder,
+            writer,
+            statistics,
+            antitheft=leases,
+            known_problems=lambda: [*keeper.problems, *(leases.problems if leases else ())],
+        )
         server = _Server(_settings(daemon))
-        server.writers = (writer, statistics)
+        server.writers = (writer, statistics, *([leases.writer] if leases else ()))
         assigned = writer.submit(lambda store: store.assign_groups(config.registration.groups))
         assigned.add_done_callback(_tell_failure)
         for listening in sockets:

@@ -19,6 +19,7 @@ from sugaroid.checks.report import Report
 from sugaroid.checks.run import check
 from sugaroid.crowd import crowd
 from sugaroid.errors import InvalidInput, SugaroidError
+from sugaroid.leases import command as leases
 from sugaroid.load import command as load
 from sugaroid.presence import Presence
 from sugaroid.probes.route import interface_towards
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
       --expect registration,presence,http,dns,dhcp,ntp --interface eth0
   sugaroid check --server san-martin.lima.example --address 192.0.2.7 \\
       --expect http --expect-no dhcp,dns,ntp --interface eth0
+  sugaroid renew --server schoolserver.example.org --serial SHC12345678 --uuid UUID --key lease-1.public
   sugaroid crowd --server schoolserver.example.org --count 50
   sugaroid load --server schoolserver.example.org --laptops 30 --seed lima --compress 10
   sugaroid schoolday --server schoolserver.example.org --count 200
@@ -83,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=60.0, help="how long they may take (default: %(default)g)")
     command.add_argument("--seed", help="make the same laptops again")
     command.add_argument("--no-queries", action="store_true", help="wait for keys by PEP instead of asking too")
+    leases.add_options(_add(commands, "activate", leases.activation, "ask for a lease as a locked laptop at boot"))
+    leases.add_options(_add(commands, "renew", leases.renewal, "ask for a new lease by theft deterrence"))
     load.add_options(_add(commands, "load", load.run, "let many laptops do for a morning what laptops do"))
     command = _add(commands, "schoolday", schoolday.run, "a whole school's day of presence, counted pair by pair")
     schoolday.add_options(command)

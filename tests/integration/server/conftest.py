@@ -21,7 +21,8 @@ import pytest
 from .postgresql import PostgreSQL
 
 SOURCE = Path(__file__).resolve().parents[3] / "packages" / "sugar-server"
-sys.path.insert(0, str(SOURCE))
+OLPC_SECURITY = SOURCE.with_name("olpc-security")
+sys.path[:0] = [str(SOURCE), str(OLPC_SECURITY)]
 PYTHONS = {"debian": "/usr/bin/python3", "newer": sys.executable}
 """This release's Starlette and uvicorn, and those of the development lock: trixie's."""
 
@@ -58,12 +59,16 @@ class Server:
         return [*argv, *state, *root]
 
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+        return {"PYTHONPATH": f"{SOURCE}:{OLPC_SECURITY}", "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 
     def command(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs one of the other commands, as an administrator does beside the running daemon."""
         argv = self.argv(command, *words)
         return subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False)
+
+    def command_bytes(self, command: str) -> bytes:
+        """What a command writes that is no text."""
+        return subprocess.run(self.argv(command), env=self.environment(), capture_output=True, check=True).stdout
 
     def registrations(self) -> list[dict[str, object]]:
         return json.loads(self.command("registrations", "--json").stdout)
@@ -111,6 +116,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def debian_server() -> Iterator[Server]:
     """Not started yet; on Debian's Python only, for what does not depend on the libraries."""
+    yield from _server(PYTHONS["debian"])
+
+
+@pytest.fixture(scope="module")
+def lasting_server() -> Iterator[Server]:
+    """Not started yet; one for all of a file's tests, which leave it as it is."""
     yield from _server(PYTHONS["debian"])
 
 

@@ -18,6 +18,7 @@ from sugaroid.checks.report import Report
 from sugaroid.checks.run import check
 
 SOURCE = Path(__file__).parents[3] / "packages" / "sugar-server"
+OLPC_SECURITY = SOURCE.with_name("olpc-security")
 PYTHON = "/usr/bin/python3"
 FQDN = "school.example.pe"
 SECONDS_TO_COME_UP = 30.0
@@ -31,7 +32,7 @@ class Services:
         self.library, self.backups, self.state = folder / "activities", folder / "backups", folder / "state"
         for path in (self.library, self.backups, self.state):
             path.mkdir()
-        self.port, self.backup_port = _free_port(), _free_port()
+        self.port, self.backup_port, self.activation_port = _free_port(), _free_port(), _free_port()
         self.running: list[subprocess.Popen[bytes]] = []
         self.configure()
 
@@ -63,7 +64,7 @@ class Services:
         return subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False, timeout=30)
 
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
+        return {"PYTHONPATH": f"{SOURCE}:{OLPC_SECURITY}", "PATH": os.environ["PATH"]}
 
     def start(self) -> None:
         """The daemon."""
@@ -74,6 +75,11 @@ class Services:
         """The backup service, well or spoilt."""
         words = ("serve-backups", "--root", str(self.folder / "root"), "--listen", f"127.0.0.1:{self.backup_port}")
         self._start(self.argv(*words, fault=fault), lambda: "Taking backups" in self.log.read_text())
+
+    def start_activation(self) -> None:
+        """The service that activates laptops."""
+        words = ("serve-activation", *self.root, "--listen", f"127.0.0.1:{self.activation_port}")
+        self._start(self.argv(*words), lambda: "Activating laptops" in self.log.read_text())
 
     def _start(self, argv: list[str], up: Callable[[], bool]) -> None:
         with self.log.open("ab") as log:
@@ -111,16 +117,17 @@ class Services:
 
     def sugaroid_argv(self, *words: str) -> list[str]:
         ports = {"http": self.port, "registration": self.port, "backup": self.backup_port}
+        ports["activation"] = self.activation_port
         given = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
         return [PYTHON, "-B", "-m", "sugaroid", *words, "--server", FQDN, "--address", "127.0.0.1", *given]
 
     def sugaroid_environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(SOURCE.parent / "sugaroid"), "PATH": os.environ["PATH"]}
+        return {"PYTHONPATH": f"{SOURCE.parent / 'sugaroid'}:{OLPC_SECURITY}", "PATH": os.environ["PATH"]}
 
     def check(self, *expect: str, expect_no: tuple[str, ...] = (), port: int | None = None) -> Report:
         """What the checks of sugaroid find."""
         web = port or self.port
-        ports = Ports(registration=web, http=web, backup=self.backup_port)
+        ports = Ports(registration=web, http=web, backup=self.backup_port, activation=self.activation_port)
         return asyncio.run(check(Options(FQDN, "127.0.0.1", expect=expect, expect_no=expect_no, ports=ports)))
 
 

@@ -40,7 +40,8 @@ def test_the_daemon_imports_only_what_its_package_depends_on(path):
             imported.add(node.module)
     tops = {name.split(".")[0] for name in imported}
     optional = OPTIONAL.get(str(path.relative_to(SOURCE / "sugar_server")), set())
-    assert tops <= sys.stdlib_module_names | {"sugar_server", "starlette", "uvicorn", "h11", "asyncssh"} | optional
+    allowed = {"sugar_server", "starlette", "uvicorn", "h11", "asyncssh", "olpc_security"} | optional
+    assert tops <= sys.stdlib_module_names | allowed
     assert not optional & {name for node in ast.parse(path.read_text()).body for name in _imported_by(node)}
 
 
@@ -61,6 +62,7 @@ def test_the_source_format_and_one_version(name):
         ("debian/sugar-server.sugar-server-backup.service", 2.5),
         ("debian/sugar-server.sugar-server-purge.service", 1.5),
         ("debian/sugar-server.sugar-server-adopt.service", 1.5),
+        ("debian/sugar-server.sugar-server-activation.service", 1.5),
     ],
 )
 def test_the_services_are_confined(unit, most):
@@ -81,6 +83,8 @@ def test_the_sockets():
     assert "\nListenStream=873\nAccept=yes\n" in builds
     unit = (SOURCE / "debian" / "sugar-server.sugar-server-backup.socket").read_text()
     assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == [str(BackupSettings().port)]
+    unit = (SOURCE / "debian" / "sugar-server.sugar-server-activation.socket").read_text()
+    assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == ["191"]
 
 
 def test_requests_start_the_service_that_does_them():
@@ -89,6 +93,21 @@ def test_requests_start_the_service_that_does_them():
     service = (SOURCE / "debian" / "sugar-server.sugar-server-adopt.service").read_text()
     assert "\nExecStart=/usr/bin/sugar-server adopt --requested\nUser=sugar-backup\n" in service
     assert f"\nReadWritePaths={folder(STATE)}\n" in service
+
+
+def test_a_daemon_without_leases_does_not_load_their_library():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, sugar_server.serve, sugar_server.cli; print('olpc_security' in sys.modules)",
+        ],
+        env={"PYTHONPATH": f"{SOURCE}:{PACKAGES / 'olpc-security'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
 
 
 def test_every_key_is_in_the_manual():

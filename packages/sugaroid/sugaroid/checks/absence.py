@@ -20,6 +20,7 @@ async def check_absence(report: Report, options: Options, address: str, service:
         "updates": (options.ports.http,),
         "backup": (options.ports.backup,),
         "statistics": (options.ports.registration,),
+        "antitheft": (options.ports.activation,),
     }
     if service in ports:
         for port in ports[service]:

@@ -22,6 +22,7 @@ SERVICES = (
     "statistics",
     "backup",
     "pages",
+    "antitheft",
 )
 
 
@@ -36,6 +37,7 @@ class Ports:
     dns: int = 53
     ntp: int = 123
     backup: int = 2222
+    activation: int = 191
 
 
 @dataclass(frozen=True)

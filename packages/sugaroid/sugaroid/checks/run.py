@@ -8,6 +8,7 @@ import asyncio
 from sugaroid.background import in_background
 from sugaroid.checks import network
 from sugaroid.checks.absence import check_absence
+from sugaroid.checks.antitheft import check_antitheft
 from sugaroid.checks.backup import check_backup
 from sugaroid.checks.options import SERVICES, Options, resolve
 from sugaroid.checks.pages import check_pages
@@ -86,3 +87,5 @@ async def _web(report: Report, options: Options, address: str) -> None:
         await check_updates(report, options, address)
     if "pages" in options.expect:
         await check_pages(report, options, address)
+    if "antitheft" in options.expect:
+        await check_antitheft(report, options, address)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon keeps open of this room while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sugar_server.antitheft.clock import Watch
+from sugar_server.antitheft.store import Store
+from sugar_server.writer import Writer
+
+if TYPE_CHECKING:
+    from olpc_security.keys import PrivateKey
+
+
+@dataclass(frozen=True)
+class Room:
+    """The tables, this server's key, and who looks at the clock."""
+
+    writer: Writer[Store]
+    key: PrivateKey
+    watch: Watch
+
+    @property
+    def problems(self) -> list[str]:
+        """For the health report."""
+        return self.watch.problems
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Room]:
+    """The room of a state folder. It makes the server's key, if there is none."""
+    # Only here: a daemon without leases has no use for the megabytes of a cryptographic library.
+    from sugar_server.antitheft.key import make_own_key
+
+    with contextlib.closing(Writer(lambda: Store(folder))) as writer:
+        room = Room(writer, make_own_key(folder), Watch(writer))
+        with contextlib.closing(room.watch):
+            room.watch.start()
+            yield room
