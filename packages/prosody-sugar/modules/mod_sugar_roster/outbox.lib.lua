@@ -85,7 +85,7 @@ end
 
 local function advance()
 	local started = clock();
-	made = 0;
+	made, is_advancing = 0, false; -- whoever stands in line next goes on, should this end with an error
 	while line_first <= line_last and made < SLICE do
 		local view = line[line_first];
 		line[line_first] = nil;
@@ -93,8 +93,11 @@ local function advance()
 		write(view);
 	end
 	cost = cost + clock() - started;
-	if line_first <= line_last then return 0; end -- in the loop's next turn
-	line_first, line_last, is_advancing = 1, 0, false;
+	if line_first <= line_last then
+		is_advancing = true;
+		return 0; -- in the loop's next turn
+	end
+	line_first, line_last = 1, 0;
 	forget_read();
 	flushed_at = now();
 end
