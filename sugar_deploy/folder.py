@@ -48,6 +48,11 @@ class Folder:
         return self.root / "keys-demo"
 
     @property
+    def leases(self) -> Path:
+        """Below it a folder for each school: what is brought to its server of leases and delegations."""
+        return self.root / "leases"
+
+    @property
     def stolen(self) -> Path:
         """The serial numbers of stolen laptops, a line each: they get no lease."""
         return self.root / "stolen.list"

@@ -176,6 +176,26 @@ class Pages(Service):
     )
 
 
+class Antitheft(Service):
+    """Leases for locked XO laptops: activation on port 191 of the LAN, and theft deterrence; see docs/leases.md."""
+
+    enabled: Flag = Field(False, description="Run this service where the scenario offers it; it needs a lease key.")
+    lease_days: Count = Field(
+        30,
+        ge=1,
+        le=366,
+        description="How long a lease is valid that the server issues by its delegation, in days: so long a stolen "
+        "laptop goes on.",
+    )
+    renew_days: Count = Field(
+        15, ge=1, le=366, description="A laptop that asks gets a new lease once its own ends within so many days."
+    )
+    renew_for: Literal["delegated", "registered"] = Field(
+        "delegated",
+        description="Who may renew: every laptop that is delegated to the server, or of those only the registered.",
+    )
+
+
 class Dhcp(Service):
     """Gives addresses to laptops on the school's LAN, never on the uplink."""
 
@@ -238,6 +258,7 @@ class Services(Section):
     updates: Updates = Field(default_factory=_shared(Updates), description="Updates for the laptops.")
     statistics: Statistics = Field(default_factory=_shared(Statistics), description="Usage statistics.")
     pages: Pages = Field(default_factory=_shared(Pages), description="The teacher's pages.")
+    antitheft: Antitheft = Field(default_factory=_shared(Antitheft), description="Leases for locked laptops.")
     dhcp: Dhcp = Field(default_factory=_shared(Dhcp), description="Addresses on the LAN.")
     dns: Dns = Field(default_factory=_shared(Dns), description="Names on the LAN.")
     ntp: Ntp = Field(default_factory=_shared(Ntp), description="Time.")

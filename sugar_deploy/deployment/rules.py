@@ -12,7 +12,7 @@ from sugar_deploy.deployment.administrator import keeps_backups_from_port
 from sugar_deploy.deployment.faults import Fault, Path, did_you_mean, quoted
 from sugar_deploy.deployment.model import Deployment, Role, Scenario, School
 
-_ANY_LAN = frozenset({"backup", "pages", "dhcp", "dns", "gateway"})
+_ANY_LAN = frozenset({"backup", "pages", "antitheft", "dhcp", "dns", "gateway"})
 LAN_SERVICES: dict[Scenario, frozenset[str]] = {
     Scenario.ONLINE_PEERS: frozenset(),
     Scenario.ONLINE_SERVER: _ANY_LAN,

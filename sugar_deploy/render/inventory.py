@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sugar_deploy.scenario.offer import EVERYWHERE
+from sugar_deploy.scenario.offer import EVERYWHERE, OFF_BY_DEFAULT
 from sugar_deploy.scenario.plan import Host
 from sugar_deploy.scenario.site import OFFERS
 
@@ -44,10 +44,12 @@ def inventory(hosts: Iterable[Host]) -> str:
 
 
 def leaf_group(host: Host) -> str:
-    """A name for all hosts with exactly this one's groups: scenario, role, and what does not run."""
+    """A name for all hosts with exactly this one's groups: scenario, role, and what runs besides or does not."""
     school = host.school
     name = f"{school.scenario.value.replace('-', '_')}_{school.role.value}"
     offered = EVERYWHERE | OFFERS[school.scenario].lan_services
-    if missing := sorted(offered - host.services):
+    if more := sorted(OFF_BY_DEFAULT & host.services):
+        name += "_with_" + "_".join(more)
+    if missing := sorted(offered - OFF_BY_DEFAULT - host.services):
         name += "_without_" + "_".join(missing)
     return name

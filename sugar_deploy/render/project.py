@@ -13,6 +13,7 @@ from sugar_deploy.render.ansible_cfg import ansible_cfg
 from sugar_deploy.render.carried import link_repository
 from sugar_deploy.render.draft import Draft, program_file
 from sugar_deploy.render.inventory import inventory
+from sugar_deploy.render.leases import copy_leases
 from sugar_deploy.render.swap import replacing
 from sugar_deploy.render.variables import OURS, common_variables, dump, host_variables
 from sugar_deploy.resources import resource
@@ -48,6 +49,7 @@ def render(plan: Plan, folder: Folder, out: Path) -> Rendered:
             left_out = sources.copy_overrides(folder, draft)
             sources.copy_keys(folder, draft)
             sources.copy_secrets(folder, draft)
+            copy_leases(plan, folder, draft)
             link_repository(folder, draft)
             for host in plan.hosts:
                 sources.write_laptops(folder, host.name, host.school, draft)

@@ -49,7 +49,10 @@ def common_variables(deployment: Deployment) -> dict[str, Any]:
         **{f"firewall__{name}": value for name, value in vars(services.firewall).items()},
         **{f"presence__{name}": value for name, value in vars(services.presence).items()},
         **{f"sugar_server__{name}": value for name, value in vars(services.registration).items()},
-        **{f"sugar_server__{name}": getattr(services, name) for name in ("backup", "updates", "statistics", "pages")},
+        **{
+            f"sugar_server__{name}": getattr(services, name)
+            for name in ("backup", "updates", "statistics", "pages", "antitheft")
+        },
     }
 
 

@@ -31,7 +31,13 @@ EXPECTED = {
     "backup": ("backup", "http"),
     "pages": ("pages", "http"),
 }
-EXPECTED_ON_LAN = EXPECTED | {"dns": ("dns",), "dhcp": ("dhcp",), "ntp": ("ntp",), "gateway": ("gateway",)}
+EXPECTED_ON_LAN = EXPECTED | {
+    "antitheft": ("antitheft", "http"),
+    "dns": ("dns",),
+    "dhcp": ("dhcp",),
+    "ntp": ("ntp",),
+    "gateway": ("gateway",),
+}
 ONLY_FROM_A_LAPTOP = frozenset({"dhcp", "gateway"})
 ONLY_FOR_THE_REGISTERED = frozenset({"backup", "statistics"})
 """What a laptop that is only pretended can try where it may register."""

@@ -7,12 +7,15 @@ from typing import Literal
 
 EVERYWHERE = frozenset({"registration", "presence", "updates", "statistics", "ntp", "upgrades", "firewall"})
 """Services of every scenario; where they are reached from depends on whether there is a LAN."""
-ON_A_LAN = frozenset({"dhcp", "dns", "backup", "pages"})
+ON_A_LAN = frozenset({"dhcp", "dns", "backup", "pages", "antitheft"})
 """Services of every scenario with a LAN.
 
-Backups and the teacher's pages are for the school's own network. On the Internet, where anyone may register, anyone
-could fill the disk with backups, and try the teacher's password.
+Backups, the teacher's pages and leases are for the school's own network. On the Internet, where anyone may register,
+anyone could fill the disk with backups, and try the teacher's password.
 """
+
+OFF_BY_DEFAULT = frozenset({"antitheft"})
+"""Services that run only where the deployment file says so."""
 
 
 @dataclass(frozen=True, slots=True)

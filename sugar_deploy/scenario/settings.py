@@ -35,7 +35,14 @@ _SERVED: dict[str, tuple[int, ...]] = {
     "statistics": _WEB,
 }
 PORTS: dict[str, dict[str, tuple[int, ...]]] = {
-    "lan_tcp": {**_SERVED, "dns": (53,), "backup": (*_WEB, 2222), "builds": (873,), "pages": _WEB},
+    "lan_tcp": {
+        **_SERVED,
+        "dns": (53,),
+        "backup": (*_WEB, 2222),
+        "builds": (873,),
+        "pages": _WEB,
+        "antitheft": (*_WEB, 191),
+    },
     "lan_udp": {"dns": (53,), "dhcp": (67,), "ntp": (123,)},
     "uplink_tcp": _SERVED,
 }
@@ -43,7 +50,7 @@ PORTS: dict[str, dict[str, tuple[int, ...]]] = {
 
 `builds` are a part of updates. The daemon's sockets are one unit: whatever it serves, it has both.
 """
-IN_THE_DAEMON = frozenset({"registration", "backup", "updates", "statistics", "pages"})
+IN_THE_DAEMON = frozenset({"registration", "backup", "updates", "statistics", "pages", "antitheft"})
 """Services that the role sugar_server brings."""
 
 
@@ -196,6 +203,7 @@ def sugar_server(site: Site) -> SugarServerVariables:
         updates=_updates(site),
         statistics=settings.statistics,
         pages=_here("pages", settings.pages, site),
+        antitheft=_here("antitheft", settings.antitheft, site),
     )
 
 

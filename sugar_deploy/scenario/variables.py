@@ -13,6 +13,7 @@ from pydantic import Field
 
 from sugar_deploy.deployment.model import (
     AddressRange,
+    Antitheft,
     Backup,
     Dhcp,
     Dns,
@@ -138,6 +139,7 @@ class SugarServerVariables(RoleVariables, Registration):
     updates: Updates = Field(description="Updates for the laptops.")
     statistics: Statistics = Field(description="Usage statistics.")
     pages: Pages = Field(description="The teacher's pages.")
+    antitheft: Antitheft = Field(description="Leases for locked laptops.")
 
 
 PHASES: tuple[type[RoleVariables], ...] = (

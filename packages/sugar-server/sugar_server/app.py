@@ -71,7 +71,9 @@ class Daemon:
         self._register = Register(self.config, self.writer, self.clock)
         self._statistics = Statistics(self.config.statistics, self.statistics, self._pubkeys, self.clock)
         self._client = ClientAPI(self.config, self.writer, self.clock)
-        shown = self.providers or rooms.providers(self.config, self.folder, self.writer, self.statistics, self.clock)
+        shown = self.providers or rooms.providers(
+            self.config, self.folder, self.writer, self.statistics, self.clock, self.antitheft
+        )
         self._pages = Pages(self.config, self.folder, self.writer.submit, self._report, shown, self.clock)
         self._activities = Activities(self.config, self._pages.view)
         self._tokens = Tokens.of(self.folder)

@@ -104,9 +104,9 @@ def school(lasting_server):
     key = one.server.command_bytes("lease-key")
     deployment = one.deployment
     assert deployment.bring("delegation", deployment.delegations(PublicKey(key), LAPTOP, STRANGER)) == (
-        "2 of 2 delegations are new.\n"
+        "2 of 2 delegations are new. Expired ones are left out.\n"
     )
-    assert deployment.bring("leases", deployment.leases(OTHER)) == "1 of 1 leases are new.\n"
+    assert "1 of 1 leases are new." in deployment.bring("leases", deployment.leases(OTHER))
     deployment.bring("stolen", deployment.stolen(STRANGER))
     yield one
     one.stop()
@@ -261,6 +261,11 @@ def test_a_second_import_changes_nothing_and_an_older_file_takes_nothing_back(ma
     assert "0 of 1" in school.deployment.bring(
         "delegation", school.deployment.delegations(OWN.public, LAPTOP, days=9)
     )
+    # What has expired is no reason to refuse the rest.
+    assert "0 of 0" in school.deployment.bring(
+        "delegation", school.deployment.delegations(OWN.public, OTHER, days=-9)
+    )
+    assert "0 of 0" in school.deployment.bring("leases", school.deployment.leases(STRANGER, days=-1))
     assert "SHC12345678 is stolen" in school.deployment.bring("stolen", school.deployment.stolen(LAPTOP))
     assert school.deployment.bring("stolen", school.deployment.stolen(LAPTOP)) == "1 laptops are on the list.\n"
     assert school.ask() == b"STOLEN"

@@ -106,6 +106,17 @@ def test_the_same_lease_until_it_is_time_for_another(school):
     server.start()
 
 
+def test_a_wide_window_makes_no_new_lease_at_each_request(school):
+    server = school.server
+    server.stop()
+    server.configure("[antitheft]\nenabled = yes\nlease_days = 1\nrenew_days = 366\n", "conf.d/antitheft.conf")
+    server.start()
+    first = ask(server, LAPTOP)[0]["lease"]
+    time.sleep(1.1)
+    assert ask(server, LAPTOP)[0]["lease"] == first
+    assert starts(first.encode(), LAPTOP, time.time() + 0.9 * DAY)
+
+
 def test_a_stolen_laptop_is_told_so_and_nobody_else(school):
     server = school.server
     before = ask(server, OTHER)[0]

@@ -67,7 +67,7 @@ def deployer(tmp_path: Path, services: Services) -> Deployer:
     made.run("keys", "import", "key", public, "--as", "delegate-san-martin")
     made.run("lease", "delegate", made.laptops, "--to", "san-martin", "-o", delegations, "--days", "400", signs=True)
     done = services.sugar_server("import-delegation", str(delegations), *services.root)
-    assert (done.returncode, done.stdout) == (0, "2 of 2 delegations are new.\n"), done.stderr
+    assert (done.returncode, "2 of 2" in done.stdout) == (0, True), done.stderr
     return made
 
 
@@ -108,7 +108,7 @@ def test_leases_of_the_deployer_s_own(deployer: Deployer, services: Services, tm
         main(["lease", "stick", str(leases), str(stick)])
     for file, count in ((leases, "1 of 1"), (stick / "lease.sig", "0 of 1")):
         done = services.sugar_server("import-leases", str(file), *services.root)
-        assert (done.returncode, done.stdout) == (0, f"{count} leases are new.\n"), done.stderr
+        assert (done.returncode, count in done.stdout) == (0, True), done.stderr
     out = tmp_path / "lease.sig"
     done = asks(services, "activate", deployer, out, "SHC99999999")
     assert done.returncode == 0, done.stderr

@@ -56,6 +56,13 @@ def test_a_gateway_is_looked_for_from_a_laptop_only_and_only_where_there_is_one(
     assert not_tried == ["dhcp", "gateway"]
 
 
+def test_leases_are_tried_where_they_are_given() -> None:
+    for on_laptop in (True, False):
+        expected, _ = expected_services(host("offline-server", antitheft={"enabled": True}), on_laptop=on_laptop)
+        assert "antitheft" in expected
+    assert "antitheft" not in expected_services(host("online-peers", antitheft={"enabled": True}), on_laptop=True)[0]
+
+
 def test_what_is_switched_off_is_not_expected() -> None:
     expected, not_tried = expected_services(host("offline-server", presence={"enabled": False}), on_laptop=True)
     assert "presence" not in expected

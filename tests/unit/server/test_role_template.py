@@ -24,6 +24,8 @@ ROLE = {
     },
     "statistics": {"enabled": False, "keep_days": 400},
     "pages": {"enabled": True, "public": False},
+    "lease_keys": "/etc/sugar-server/lease-keys",
+    "antitheft": {"enabled": True, "lease_days": 21, "renew_days": 7, "renew_for": "registered"},
 }
 MIB = 1024 * 1024
 
@@ -56,6 +58,9 @@ def test_the_daemon_takes_the_role_s_settings(read):
     assert config.repository.enabled is False
     assert (config.statistics.enabled, config.statistics.keep_days) == (False, 400)
     assert (config.pages.enabled, config.pages.public) == (True, False)
+    leases = config.antitheft
+    assert (leases.enabled, leases.keys) == (True, "/etc/sugar-server/lease-keys")
+    assert (leases.lease_days, leases.renew_days, leases.renew_for) == (21, 7, "registered")
 
 
 def test_without_updates_there_is_no_part_of_them(read):

@@ -88,8 +88,7 @@ def _import_leases(arguments: argparse.Namespace) -> int:
             raise Failed(f"{arguments.file}: {refusal}. Nothing was taken.") from None
         with store.transaction():
             count = store.take_leases(leases)
-    print(f"{count} of {len(leases)} leases are new.")
-    _tell_expired(leases)
+    print(f"{count} of {len(leases)} leases are new. Expired ones are left out.")
     return 0
 
 
@@ -114,7 +113,7 @@ def _import_delegation(arguments: argparse.Namespace) -> int:
             raise Failed(f"{arguments.file}: {refusal}. Nothing was taken.") from None
         with store.transaction():
             count = store.take_delegations(delegations, key.public.keyid.hex())
-    print(f"{count} of {len(delegations)} delegations are new.")
+    print(f"{count} of {len(delegations)} delegations are new. Expired ones are left out.")
     return 0
 
 
@@ -225,12 +224,6 @@ def _trusted(arguments: argparse.Namespace) -> TrustedKeys:
         return read_keys(arguments.root / _enabled(arguments).keys.lstrip("/"))
     except NoKeys as error:
         raise Failed(str(error)) from None
-
-
-def _tell_expired(leases: list[Kept]) -> None:
-    expired = sum(lease.ends < time.time() for lease in leases)
-    if expired:
-        print(f"{expired} have expired: no laptop takes them.")
 
 
 def _day(kept: Kept | None) -> str | None:

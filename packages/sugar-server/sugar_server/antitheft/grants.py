@@ -67,7 +67,9 @@ def lease_for(
     BY is None, too, while the clock is wrong: what is there already was signed by a right one, and harms nobody.
     """
     latest = standing.latest
-    if latest is not None and latest.ends > now + settings.renew_days * _DAY_SECONDS:
+    # Not at each request, however wide the window is.
+    window = min(settings.renew_days, settings.lease_days - 0.5) * _DAY_SECONDS
+    if latest is not None and latest.ends > now + window:
         return latest
     if by is None or key is None:
         return latest

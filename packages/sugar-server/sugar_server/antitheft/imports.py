@@ -24,7 +24,7 @@ _MOST_GROUPS = 1
 
 
 def read_leases(data: bytes, trusted: TrustedKeys, laptop_of: Callable[[str], Laptop | None], now: int) -> list[Kept]:
-    """The leases in a file of lines, or in a stick's wrapper; raises Refusal at the first that no laptop would take.
+    """The leases in a file of lines, or in a stick's wrapper; raises Refusal at the first that is no good one.
 
     A signature can be proved only where LAPTOP_OF knows the laptop's UUID, which a lease does not tell; otherwise
     that it names a key of the deployment has to do, and the laptop is the judge.
@@ -32,6 +32,8 @@ def read_leases(data: bytes, trusted: TrustedKeys, laptop_of: Callable[[str], La
     found = []
     for number, lease in enumerate(_leases(data), start=1):
         try:
+            if end_of(lease.expires) < now:
+                continue
             _require_lease(lease, trusted, laptop_of(lease.serial), now)
         except Refusal as refusal:
             raise refusal.on_line(number) from None
@@ -66,11 +68,13 @@ def _require_lease(lease: Timed, trusted: TrustedKeys, laptop: Laptop | None, no
 
 
 def read_delegation_file(data: bytes, server: PublicKey, trusted: TrustedKeys, now: int) -> list[Kept]:
-    """The delegations in a d-lease.sig; raises Refusal at the first that does not let SERVER sign."""
+    """The delegations in a d-lease.sig that have not expired; raises Refusal at the first that is not to SERVER."""
     found = []
     records: Mapping[Laptop, Delegation] = read_delegations(data.replace(b"\r\n", b"\n"))
     for number, record in enumerate(records.values(), start=1):
         try:
+            if end_of(record.chain.expires) < now:
+                continue
             if len(record.chain.groups) > _MOST_GROUPS:
                 raise Refusal(Rule.BLOCKS, f"it rests on {len(record.chain.groups)} delegations")
             require_delegation(record, server, trusted, now)

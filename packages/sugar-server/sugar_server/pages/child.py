@@ -4,13 +4,14 @@ teacher."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from urllib.parse import quote
 
 from sugar_server.pages.laptops import Laptop
 from sugar_server.pages.listing import backed_up, name
 from sugar_server.pages.markup import Html, html
-from sugar_server.pages.providers import Backups, Entry, Snapshot
+from sugar_server.pages.providers import Backups, Entry, LeaseState, Snapshot
 from sugar_server.pages.view import View
 
 _ENTRIES_PER_PAGE = 100
@@ -49,11 +50,16 @@ _ENTRY = """<tr><th scope="row"><a href="{address}" download><bdi>{title}</bdi><
 
 
 def body(
-    view: View, laptop: Laptop, backups: Backups | None, snapshots: Sequence[Snapshot], message: Html | None
+    view: View,
+    laptop: Laptop,
+    backups: Backups | None,
+    snapshots: Sequence[Snapshot],
+    lease: LeaseState | None,
+    message: Html | None,
 ) -> Html:
     """The laptop's page."""
     _ = view.language.gettext
-    facts = [(_("Class"), laptop.group)] if laptop.group else []
+    facts: list[tuple[str, str | Html]] = [(_("Class"), laptop.group)] if laptop.group else []
     if laptop.held:
         facts.append((_("Asked to register"), view.language.time(laptop.latest)))
     else:
@@ -61,6 +67,7 @@ def body(
     if view.session:
         facts.append((_("Serial number"), laptop.serial))
         facts.append((_("Key"), laptop.identity))
+        facts += _lease(view, lease) if lease else []
     if backups and not laptop.held:
         facts.append((_("Last backup"), backed_up(view, snapshots[0].at if snapshots else None)))
     return html(
@@ -73,6 +80,27 @@ def body(
         snapshots=_snapshots(view, laptop, snapshots) if snapshots else None,
         change=_change(view, laptop, bool(backups and snapshots)) if view.session else None,
     )
+
+
+def _lease(view: View, lease: LeaseState) -> list[tuple[str, str | Html]]:
+    """Until when a locked laptop starts. Who is marked as stolen is marked by the deployment, and not here."""
+    _ = view.language.gettext
+    if lease.is_stolen:
+        return [(_("Lease"), _("Marked as stolen: the server gives it no lease."))]
+    facts: list[tuple[str, str | Html]] = []
+    if lease.until is None:
+        facts.append((_("Lease"), _("none from this server yet")))
+    elif lease.until == math.inf:
+        facts.append((_("Lease"), _("for ever")))
+    else:
+        over = lease.until < view.now
+        facts.append((_("Lease ended") if over else _("Lease until"), view.language.time(lease.until)))
+    until = lease.delegated_until
+    if until is not None and until != math.inf:
+        over = until < view.now
+        name = _("Not renewed by this server any more since") if over else _("Renewed by this server until")
+        facts.append((name, view.language.time(until)))
+    return facts
 
 
 def _held(view: View, laptop: Laptop) -> Html:

@@ -104,6 +104,24 @@ class Services(Protocol):
         """How each is, named in a language (its ISO 639-1 code)."""
 
 
+@dataclass(frozen=True)
+class LeaseState:
+    """Until when a locked laptop starts, as far as this server knows."""
+
+    is_stolen: bool
+    until: float | None
+    """When its latest lease ends, infinite for one that never does; None if there is none here."""
+    delegated_until: float | None
+    """Until when this server may renew it; None if it may not."""
+
+
+class Leases(Protocol):
+    """The leases of locked laptops."""
+
+    def state(self, serial: str) -> LeaseState | None:
+        """Of the laptop with this serial number; None if nothing is known of it."""
+
+
 class Synchronisation(Protocol):
     """The exchange with the deployment's master."""
 
@@ -119,4 +137,5 @@ class Providers:
     library: Library | None = None
     statistics: Statistics | None = None
     services: Services | None = None
+    leases: Leases | None = None
     synchronisation: Synchronisation | None = None

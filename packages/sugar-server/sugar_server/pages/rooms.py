@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as TooLate
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import quote
 
+from sugar_server.antitheft.room import Room as Antitheft
+from sugar_server.antitheft.store import FOR_EVER, Kept
 from sugar_server.backup import adoptions, entries, failures, snapshots
 from sugar_server.backup.homes import Home, Homes, identity_of
 from sugar_server.config import Config
 from sugar_server.pages.figures import Figures, short_name
 from sugar_server.pages.languages import language
-from sugar_server.pages.providers import Entry, Providers, Service, Snapshot
+from sugar_server.pages.providers import Entry, LeaseState, Providers, Service, Snapshot
 from sugar_server.registration.store import Store
 from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.writer import Writer
@@ -32,6 +35,7 @@ def providers(
     registrations: Writer[Store],
     statistics: Writer[StatisticsStore],
     clock: Callable[[], float],
+    antitheft: Antitheft | None = None,
 ) -> Providers:
     """The rooms of this daemon."""
     return Providers(
@@ -39,6 +43,7 @@ def providers(
         library=Library() if config.library.enabled else None,
         statistics=Figures(statistics, clock) if config.statistics.enabled else None,
         services=Services(registrations, statistics if config.statistics.enabled else None),
+        leases=Leases(antitheft) if antitheft else None,
     )
 
 
@@ -107,6 +112,25 @@ class Library:
 
     def address(self) -> str:
         return "/activities/"
+
+
+@dataclass(frozen=True)
+class Leases:
+    """The leases that this server has issued or was brought."""
+
+    room: Antitheft
+
+    def state(self, serial: str) -> LeaseState | None:
+        found = self.room.writer.submit(lambda store: store.standing(serial.upper())).result(_SECONDS_TO_ANSWER)
+        if not found.is_known:
+            return None
+        return LeaseState(found.is_stolen, _end(found.latest), _end(found.delegation))
+
+
+def _end(kept: Kept | None) -> float | None:
+    if kept is None:
+        return None
+    return math.inf if kept.ends == FOR_EVER else float(kept.ends)
 
 
 @dataclass(frozen=True)

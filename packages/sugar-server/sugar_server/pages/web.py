@@ -169,16 +169,16 @@ class Pages:
 
     async def _child(self, view: View) -> Response:
         laptop = await self._laptop(view)
-        backups = self._providers.backups
+        backups, leases = self._providers.backups, self._providers.leases
         # Who waits for approval is nobody's business but the teacher's.
         if laptop.held and not view.session:
             raise NotFound
 
         def work() -> Response:
             snapshots = backups.snapshots(laptop.identity) if backups and not laptop.held else ()
-            return view.page(
-                listing.name(view, laptop), child.body(view, laptop, backups, snapshots, deeds.done(view))
-            )
+            lease = leases.state(laptop.serial) if leases and view.session else None
+            body = child.body(view, laptop, backups, snapshots, lease, deeds.done(view))
+            return view.page(listing.name(view, laptop), body)
 
         return await _in_thread(work)
 
