@@ -73,6 +73,12 @@ class Synchronisation:
 
 
 if __name__ == "__main__":
-    providers = Providers(Backups(), Library(), Statistics(), Services(), Synchronisation())
+    providers = Providers(
+        backups=Backups(),
+        library=Library(),
+        statistics=Statistics(),
+        services=Services(),
+        synchronisation=Synchronisation(),
+    )
     serve.Daemon = functools.partial(Daemon, providers=providers)
     sys.exit(cli.main(sys.argv[1:]))
