@@ -6,3 +6,4 @@ files["packages/prosody-sugar/modules"] = {
 	globals = { "module" },
 }
 files["packages/prosody-sugar/config"] = { global = false }
+files["tests/unit/presence"] = { std = "+busted" }
