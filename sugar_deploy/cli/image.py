@@ -14,7 +14,8 @@ from sugar_deploy.errors import DeployError, UsageError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sugar_deploy.image.zd.checking import Report
+    from sugar_deploy.image.bundles.signing import Key
+    from sugar_deploy.image.report import Report
 
 
 @click.group()
@@ -32,19 +33,31 @@ def image() -> None:
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
+@click.option(
+    "--key",
+    "public_keys",
+    metavar="PUBLIC",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A public key that laptops trust: one called os.public for the key os's bundles, and so on; others for all.",
+)
 @json_option
 @verbosity_options
-def verify(files: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) -> int:
+def verify(files: tuple[Path, ...], public_keys: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) -> int:
     """Tell whether the firmware takes a file, and each rule that it breaks.
 
-    FILE is a .zd (with its .zsp, if that is beside it), a .zsp, or an XO-1's .img with its .crc. Exit status 1 if
-    the firmware would refuse one of them.
+    FILE is a .zd (with its .zsp, if that is beside it), a .zsp, a bundle (runosN.zip, bootfwN.zip, fsN.zip and so
+    on), or an XO-1's .img with its .crc. Exit status 1 if the firmware would refuse one of them.
 
     \b
     Example:
       sugar-deploy image verify 32010o1.zd --json
+      sugar-deploy image verify fs1.zip --key fs.public
     """
-    reports = {file: _report(file) for file in files}
+    from sugar_deploy.image.bundles.signing import read_key
+
+    keys = [read_key(file) for file in public_keys]
+    reports = {file: _report(file, keys) for file in files}
     if as_json:
         found = {str(file): _as_dict(report) for file, report in reports.items()}
         click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
@@ -54,9 +67,11 @@ def verify(files: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) ->
     return 0 if all(report.ok for report in reports.values()) else 1
 
 
-def _report(file: Path) -> Report:
+def _report(file: Path, keys: list[Key]) -> Report:
+    from sugar_deploy.image.bundles.checking import check_bundle
     from sugar_deploy.image.nand import checksums
-    from sugar_deploy.image.zd.checking import Report, check_image, check_spec
+    from sugar_deploy.image.report import Report
+    from sugar_deploy.image.zd.checking import check_image, check_spec
 
     kind = file.suffix.lower()
     if kind == ".zd":
@@ -71,7 +86,9 @@ def _report(file: Path) -> Report:
         return check_spec(file, data)
     if kind == ".img":
         return Report(errors=checksums.faults(file))
-    raise UsageError(f"{file}: is no kind of image that is known", "Give a .zd, .zsp or .img")
+    if kind == ".zip":
+        return check_bundle(file, keys)
+    raise UsageError(f"{file}: is no kind of image that is known", "Give a .zd, .zsp, .img or a bundle's .zip")
 
 
 def _as_dict(report: Report) -> dict[str, object]:

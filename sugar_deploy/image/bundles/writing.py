@@ -1,0 +1,45 @@
+"""Writes bundles as the firmware demands them: the same input gives the same bytes, but for the signature's salt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sugar_deploy.errors import UsageError
+from sugar_deploy.files import write_atomically
+from sugar_deploy.image.bundles.checking import check_content
+from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, packed
+from sugar_deploy.image.bundles.kinds import Content, Kind, named
+from sugar_deploy.image.report import Report
+
+
+def kind_of(target: Path) -> Kind:
+    """The kind of bundle that a file is to be, by its name with the model's number. Raises UsageError."""
+    meant = named(target.name)
+    if meant is None or len(meant[1]) != 1 or target.name != target.name.lower():
+        raise UsageError(
+            f"{target}: is no name of one model's bundle",
+            "Name it as runos1.zip, with the number of the model: 0 XO-1, 1 XO-1.5, 2 XO-1.75, 4 XO-4",
+        )
+    return meant[0]
+
+
+def write_bundle(target: Path, image: bytes, data_sig: bytes | None) -> None:
+    """Write a bundle of IMAGE, whole or not at all; without signatures it is for unlocked laptops.
+
+    A data file of a specification must lie beside it. Raises UsageError where the firmware would refuse it: a wrong
+    bootfw makes it switch the laptop off.
+    """
+    kind = kind_of(target)
+    meant = named(target.name)
+    assert meant is not None
+    if data_sig is None and kind.content is Content.SPECIFICATION:
+        raise UsageError(
+            f"{target}: the firmware takes no unsigned one", "On unlocked laptops: fs-update u:\\NAME.zd, without it"
+        )
+    report = Report()
+    check_content(kind, meant[1], image, target, report)
+    if not report.ok:
+        raise UsageError("\n".join(report.errors), "Nothing was written")
+    signatures = {} if data_sig is None else {SIGNATURES: data_sig}
+    content = packed({**signatures, IMAGE: image})
+    write_atomically(target, content, 0o644)
