@@ -30,9 +30,8 @@ def image() -> None:
 
 
 @image.command()
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--ext", is_flag=True, help="A folder's files go onto ext2, where names may be long, not onto FAT.")
 @click.option(
     "--key",
     "public_keys",
@@ -43,21 +42,26 @@ def image() -> None:
 )
 @json_option
 @verbosity_options
-def verify(files: tuple[Path, ...], public_keys: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) -> int:
+def verify(
+    files: tuple[Path, ...], ext: bool, public_keys: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool
+) -> int:
     """Tell whether the firmware takes a file, and each rule that it breaks.
 
     FILE is a .zd (with its .zsp, if that is beside it), a .zsp, a bundle (runosN.zip, bootfwN.zip, fsN.zip and so
-    on), or an XO-1's .img with its .crc. Exit status 1 if the firmware would refuse one of them.
+    on), an XO-1's .img with its .crc or .onu with its .uim, or the folder of a whole USB stick or SD card. Exit
+    status 1 if the firmware would refuse something.
 
     \b
     Example:
       sugar-deploy image verify 32010o1.zd --json
-      sugar-deploy image verify fs1.zip --key fs.public
+      sugar-deploy image verify stick/ --key os.public --key fs.public --key fw.public
     """
     from sugar_deploy.image.bundles.signing import read_key
 
     keys = [read_key(file) for file in public_keys]
-    reports = {file: _report(file, keys) for file in files}
+    reports: dict[Path, Report] = {}
+    for file in files:
+        reports |= _reports(file, keys, is_fat=not ext)
     if as_json:
         found = {str(file): _as_dict(report) for file, report in reports.items()}
         click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
@@ -67,28 +71,11 @@ def verify(files: tuple[Path, ...], public_keys: tuple[Path, ...], as_json: bool
     return 0 if all(report.ok for report in reports.values()) else 1
 
 
-def _report(file: Path, keys: list[Key]) -> Report:
-    from sugar_deploy.image.bundles.checking import check_bundle
-    from sugar_deploy.image.nand import checksums
-    from sugar_deploy.image.report import Report
-    from sugar_deploy.image.zd.checking import check_image, check_spec
+def _reports(path: Path, keys: list[Key], *, is_fat: bool) -> dict[Path, Report]:
+    from sugar_deploy.image.checking import check_file
+    from sugar_deploy.image.stick import check_stick
 
-    kind = file.suffix.lower()
-    if kind == ".zd":
-        report, spec = check_image(file), file.with_suffix(".zsp")
-        if report.ok and spec.exists():
-            report.errors += check_spec(spec, file).errors
-        return report
-    if kind == ".zsp":
-        data = file.with_suffix(".zd")
-        if not data.exists():
-            raise UsageError(f"{file}: its data file {data.name} is not beside it", "Put both into one folder")
-        return check_spec(file, data)
-    if kind == ".img":
-        return Report(errors=checksums.faults(file))
-    if kind == ".zip":
-        return check_bundle(file, keys)
-    raise UsageError(f"{file}: is no kind of image that is known", "Give a .zd, .zsp, .img or a bundle's .zip")
+    return check_stick(path, keys, is_fat=is_fat) if path.is_dir() else {path: check_file(path, keys)}
 
 
 def _as_dict(report: Report) -> dict[str, object]:

@@ -38,7 +38,7 @@ class Content(Enum):
     RAMDISK = "ramdisk"
     ROM = "firmware"
     SPECIFICATION = "what to flash"
-    OTHER = "firmware of another kind"
+    EC = "firmware of the embedded controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ KINDS = {
         Kind("actos", Content.KERNEL, "os", "boot"),
         Kind("actrd", Content.RAMDISK, "os", "boot"),
         Kind("bootfw", Content.ROM, "fw", "boot"),
-        Kind("ecfw", Content.OTHER, "fw", "boot"),
-        Kind("fw", Content.OTHER, "fw", "boot"),
+        Kind("ecfw", Content.EC, "fw", "boot"),
         Kind("fs", Content.SPECIFICATION, "fs", ""),
     )
 }

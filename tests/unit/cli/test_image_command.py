@@ -79,6 +79,16 @@ def test_a_bundle_is_verified_with_the_key_that_laptops_trust(
     assert (status, "has not signed this" in err, "line 10: Spec line mismatch" in err) == (1, True, True)
 
 
+def test_a_sticks_folder_is_verified_as_a_whole(vector: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stick = vector.parent
+    assert run(capsys, "image", "verify", stick, "-q") == (0, "", "")
+    vector.with_suffix(".zsp").rename(stick / "image-of-2026.zsp")
+    status, out, _ = run(capsys, "image", "verify", stick, "--json")
+    files = json.loads(out)["files"]
+    assert (status, files[str(vector)]["ok"], files[str(stick / "image-of-2026.zsp")]["ok"]) == (1, True, False)
+    assert run(capsys, "image", "verify", vector.parent, "--ext")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
