@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sugar_deploy.cli.image_bundle import bundle
 from sugar_deploy.cli.options import json_option, verbosity_options
 from sugar_deploy.errors import DeployError, UsageError
 
@@ -27,6 +28,9 @@ def image() -> None:
       sugar-deploy image pack disk.img 32010o1.zd
       sugar-deploy image verify 32010o1.zd
     """
+
+
+image.add_command(bundle)
 
 
 @image.command()

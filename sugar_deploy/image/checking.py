@@ -17,7 +17,7 @@ from sugar_deploy.image.zd.checking import check_image, check_spec, data_name
 def check_file(file: Path, keys: Sequence[Key] = ()) -> Report:
     """Every rule of the firmware's that a file breaks, together with the file that belongs to it.
 
-    KEYS are what the laptops trust. Raises UsageError where it is of no kind that is known, or its other half is away.
+    KEYS are what the laptops trust. Raises UsageError where its kind is not known, or its other half not there.
     """
     kind = file.suffix.lower()
     if kind == ".zip":

@@ -28,14 +28,18 @@ class Key:
 
 
 def read_key(file: Path) -> Key:
-    """The key in a NAME.public file: for its purpose where it is called so (`os.public`). Raises UsageError."""
+    """The key in a NAME.public file: for its purpose where it is called so, as `os.public` or `os-2.public`.
+
+    Raises UsageError.
+    """
     try:
         public = PublicKey(file.read_bytes())
     except Refusal as refusal:
         raise UsageError(
             f"{file}: is no public key for laptops: {refusal.what}", "Take it from: sugar-deploy keys export public"
         ) from None
-    return Key(file.stem if file.stem in PURPOSES else "", public)
+    name, _, generation = file.stem.partition("-")
+    return Key(name if name in PURPOSES and (not generation or generation.isdecimal()) else "", public)
 
 
 def trusted(keys: Sequence[Key], purpose: str) -> TrustedKeys:

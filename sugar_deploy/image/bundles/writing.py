@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.image.bundles.checking import check_content
 from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, packed
-from sugar_deploy.image.bundles.kinds import Content, Kind, named
+from sugar_deploy.image.bundles.kinds import Kind, named
+from sugar_deploy.image.bundles.signing import Key, check_signatures
 from sugar_deploy.image.report import Report
 
 
@@ -23,20 +25,17 @@ def kind_of(target: Path) -> Kind:
     return meant[0]
 
 
-def write_bundle(target: Path, image: bytes, data_sig: bytes | None) -> None:
+def write_bundle(target: Path, image: bytes, data_sig: bytes | None, keys: Sequence[Key] = ()) -> None:
     """Write a bundle of IMAGE, whole or not at all; without signatures it is for unlocked laptops.
 
-    A data file of a specification must lie beside it. Raises UsageError where the firmware would refuse it: a wrong
-    bootfw makes it switch the laptop off.
+    KEYS, if given, must have signed it. A specification's data file must lie beside it. Raises UsageError where the
+    firmware would refuse it: a wrong bootfw makes it switch the laptop off.
     """
     kind = kind_of(target)
     meant = named(target.name)
     assert meant is not None
-    if data_sig is None and kind.content is Content.SPECIFICATION:
-        raise UsageError(
-            f"{target}: the firmware takes no unsigned one", "On unlocked laptops: fs-update u:\\NAME.zd, without it"
-        )
     report = Report()
+    check_signatures(kind, image, data_sig, keys, target.name, report)
     check_content(kind, meant[1], image, target, report)
     if not report.ok:
         raise UsageError("\n".join(report.errors), "Nothing was written")

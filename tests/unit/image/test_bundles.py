@@ -359,3 +359,11 @@ def test_a_key_that_laptops_cannot_take_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "os.public").write_bytes(bytes(294))
     with pytest.raises(UsageError, match="294 bytes"):
         read_key(tmp_path / "os.public")
+
+
+@pytest.mark.parametrize(
+    ("name", "purpose"), [("os", "os"), ("os-2", "os"), ("fs", "fs"), ("os-x", ""), ("lima", ""), ("delegate-1", "")]
+)
+def test_a_keys_name_tells_what_it_is_for(name: str, purpose: str, tmp_path: Path) -> None:
+    shutil.copy(KEYS["os"], tmp_path / f"{name}.public")
+    assert read_key(tmp_path / f"{name}.public").purpose == purpose
