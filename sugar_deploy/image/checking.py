@@ -40,7 +40,7 @@ def check_file(file: Path, keys: Sequence[Key] = ()) -> Report:
 
 
 def _beside(file: Path, name: str) -> Path:
-    data = file.with_name(Path(name).name or file.name)
-    if data == file or not data.is_file():
+    data = file.with_name(name) if name and Path(name).name == name else None
+    if data is None or not data.is_file():
         raise UsageError(f"{file}: its data file {name} is not beside it", "Put both into one folder")
     return data

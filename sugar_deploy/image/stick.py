@@ -32,6 +32,8 @@ _SHORT = re.compile(r"[^. ]{1,8}(\.[^. ]{1,3})?")
 def check_stick(folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True) -> dict[Path, Report]:
     """A report for the folder, which is the medium's root, and for each file in it that the firmware would open.
 
+    A file that is checked with another one, or of which only the name can be, has one only if there is a fault.
+
     KEYS are what the laptops trust. IS_FAT: the medium will be FAT, where the firmware sees 8.3 names only. Raises
     UsageError where there is nothing for it at all.
     """
@@ -46,10 +48,11 @@ def check_stick(folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True) 
     reports = {folder: _check_together(files)}
     covered = _covered(files)
     for file, place in files.items():
-        report = Report() if place in covered else _check_one(file, place, keys)
-        if is_fat:
-            report.errors += _fat_faults(file)
-        reports[file] = report
+        report = None if place in covered else _check_one(file, place, keys)
+        faults = _fat_faults(file) if is_fat else []
+        if report or faults:
+            reports[file] = report or Report()
+            reports[file].errors += faults
     return reports
 
 
@@ -74,12 +77,12 @@ def _check_together(files: dict[Path, str]) -> Report:
     meant = {file: found for file in files if (found := named(file.name))}
     plain = [file.name for file, (_, models) in meant.items() if len(models) > 1]
     numbered = {models[0].name for _, models in meant.values() if len(models) == 1}
-    if plain and len(numbered) > 1:
-        report.errors += [
-            f"{name}: has no model's number, on a stick for {', '.join(sorted(numbered))}: "
-            f"firmware from before October 2012 takes it on every model"
-            for name in plain
-        ]
+    for name in plain:
+        text = f"{name}: has no model's number: firmware from before October 2012 takes it on every model"
+        if len(numbered) > 1:
+            report.errors.append(f"{text}, and this stick is for {', '.join(sorted(numbered))}")
+        else:
+            report.warnings.append(text)
     places = set(files.values())
     if "lease.sig" in places and "security/lease.sig" not in places:
         report.warnings.append("lease.sig: only the initramfs reads this one; the firmware looks in \\security")
@@ -92,7 +95,7 @@ def _check_together(files: dict[Path, str]) -> Report:
     return report
 
 
-def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report:
+def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report | None:
     report = Report()
     name = file.name.lower()
     at = place.rpartition("/")[0]
@@ -111,6 +114,8 @@ def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report:
             return check_file(file, keys)
         except UsageError as error:
             report.errors.append(error.message)
+    else:
+        return None
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import re
 import shutil
 import struct
@@ -216,6 +217,21 @@ def test_the_model_of_the_reader_does_not_find_the_image_either(name: str) -> No
     except Unreadable:
         return
     assert found != X86
+
+
+def test_no_flipped_bit_is_taken_that_the_firmware_would_not_take(tmp_path: Path) -> None:
+    archive = zipped(good())
+    chance = random.Random(11)
+    verdicts = []
+    for _ in range(400):
+        at, bit = chance.randrange(len(archive)), 1 << chance.randrange(8)
+        damaged = archive[:at] + bytes([archive[at] ^ bit]) + archive[at + 1 :]
+        (tmp_path / "runos1.zip").write_bytes(damaged)
+        verdicts.append(check_bundle(tmp_path / "runos1.zip", [read_key(KEYS["os"])]).ok)
+        if verdicts[-1]:
+            assert member(damaged, "data.img") == X86, f"bit {bit} of byte {at}"
+            assert takes(damaged, KEYS["os"], ("sha256",), tmp_path), f"bit {bit} of byte {at}"
+    assert {True, False} == set(verdicts)
 
 
 def line(key: str, image: bytes = X86, hash_name: str = "sha256") -> bytes:

@@ -64,7 +64,7 @@ def plain(folder: Path) -> None:
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a long name": (rename("image.zd", "laptop-15.zd"), "laptop-15.zd: is longer than 8 and 3"),
     "two dots": (rename("boot/runos4.zip", "boot/a.runos4.zip"), "a.runos4.zip: is longer than 8 and 3"),
-    "a plain bundle": (plain, "runos.zip: has no model's number, on a stick for XO-1.5, XO-4"),
+    "a plain bundle": (plain, "takes it on every model, and this stick is for XO-1.5, XO-4"),
     "a damaged image": (change("image.zd", b"zblock: 1 95", b"zblock: 1 94"), "block 1: Missing newline"),
     "a signed set without its image": (lambda folder: (folder / "image.zd").unlink(), "image.zd is not beside it"),
     "a bundle in the root": (rename("boot/runos4.zip", "runos4.zip"), "looks for it in \\boot"),
@@ -103,6 +103,13 @@ def test_a_plain_bundle_may_be_where_there_is_one_model(stick: Path) -> None:
     (stick / "fs1.zip").unlink()
     plain(stick)
     assert errors(stick) == []
+    assert "runos.zip: has no model's number" in check_stick(stick)[stick].warnings[-1]
+
+
+def test_what_is_not_looked_at_is_not_called_good(stick: Path) -> None:
+    shutil.copy(VECTORS / "image.zsp", stick)
+    (stick / "os1.uim").write_bytes(b"its script is not here")
+    assert {stick / "image.zsp", stick / "os1.uim"}.isdisjoint(check_stick(stick))
 
 
 def test_a_file_that_fat_cannot_hold_is_told(stick: Path) -> None:
