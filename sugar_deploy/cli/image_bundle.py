@@ -49,12 +49,12 @@ def bundle(
       sugar-deploy image bundle vmlinuz stick/boot/runos1.zip --unsigned
     """
     from sugar_deploy.image.bundles.signing import Key
-    from sugar_deploy.image.bundles.writing import kind_of, write_bundle
+    from sugar_deploy.image.bundles.writing import meant_by, write_bundle
     from sugar_deploy.keys.laptop.offline import item, signed
 
     if signature is not None and unsigned:
         raise UsageError("a bundle has signatures or not", "Leave --signature or --unsigned")
-    kind = kind_of(target)
+    kind, _ = meant_by(target)
     if unsigned:
         write_bundle(target, data.read_bytes(), None)
     else:

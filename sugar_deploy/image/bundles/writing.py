@@ -9,20 +9,21 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.image.bundles.checking import check_content
 from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, packed
-from sugar_deploy.image.bundles.kinds import Kind, named
+from sugar_deploy.image.bundles.kinds import Kind, Model, named
 from sugar_deploy.image.bundles.signing import Key, check_signatures
 from sugar_deploy.image.report import Report
 
 
-def kind_of(target: Path) -> Kind:
-    """The kind of bundle that a file is to be, by its name with the model's number. Raises UsageError."""
+def meant_by(target: Path) -> tuple[Kind, Model]:
+    """The kind and the model of the bundle that a file is to be, by its name. Raises UsageError."""
     meant = named(target.name)
     if meant is None or len(meant[1]) != 1 or target.name != target.name.lower():
         raise UsageError(
             f"{target}: is no name of one model's bundle",
             "Name it as runos1.zip, with the number of the model: 0 XO-1, 1 XO-1.5, 2 XO-1.75, 4 XO-4",
         )
-    return meant[0]
+    kind, (model,) = meant
+    return kind, model
 
 
 def write_bundle(target: Path, image: bytes, data_sig: bytes | None, keys: Sequence[Key] = ()) -> None:
@@ -31,12 +32,10 @@ def write_bundle(target: Path, image: bytes, data_sig: bytes | None, keys: Seque
     KEYS, if given, must have signed it. A specification's data file must lie beside it. Raises UsageError where the
     firmware would refuse it: a wrong bootfw makes it switch the laptop off.
     """
-    kind = kind_of(target)
-    meant = named(target.name)
-    assert meant is not None
+    kind, model = meant_by(target)
     report = Report()
     check_signatures(kind, image, data_sig, keys, target.name, report)
-    check_content(kind, meant[1], image, target, report)
+    check_content(kind, (model,), image, target, report)
     if not report.ok:
         raise UsageError("\n".join(report.errors), "Nothing was written")
     signatures = {} if data_sig is None else {SIGNATURES: data_sig}
