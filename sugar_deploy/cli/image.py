@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sugar_deploy.cli.image_bundle import bundle
 from sugar_deploy.cli.options import json_option, verbosity_options
 from sugar_deploy.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sugar_deploy.image.zd.checking import Report
+    from sugar_deploy.image.bundles.signing import Key
+    from sugar_deploy.image.report import Report
 
 
 @click.group()
@@ -28,23 +30,42 @@ def image() -> None:
     """
 
 
+image.add_command(bundle)
+
+
 @image.command()
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--ext", is_flag=True, help="A folder's files go onto ext2, where names may be long, not onto FAT.")
+@click.option(
+    "--key",
+    "public_keys",
+    metavar="PUBLIC",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A public key that laptops trust: one called os.public for the key os's bundles, and so on; others for all.",
 )
 @json_option
 @verbosity_options
-def verify(files: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) -> int:
+def verify(
+    files: tuple[Path, ...], ext: bool, public_keys: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool
+) -> int:
     """Tell whether the firmware takes a file, and each rule that it breaks.
 
-    FILE is a .zd (with its .zsp, if that is beside it), a .zsp, or an XO-1's .img with its .crc. Exit status 1 if
-    the firmware would refuse one of them.
+    FILE is a .zd (with its .zsp, if that is beside it), a .zsp, a bundle (runosN.zip, bootfwN.zip, fsN.zip and so
+    on), an XO-1's .img with its .crc or .onu with its .uim, or the folder of a whole USB stick or SD card. Exit
+    status 1 if the firmware would refuse something.
 
     \b
     Example:
       sugar-deploy image verify 32010o1.zd --json
+      sugar-deploy image verify stick/ --key os.public --key fs.public --key fw.public
     """
-    reports = {file: _report(file) for file in files}
+    from sugar_deploy.image.bundles.signing import read_key
+
+    keys = [read_key(file) for file in public_keys]
+    reports: dict[Path, Report] = {}
+    for file in files:
+        reports |= _reports(file, keys, is_fat=not ext)
     if as_json:
         found = {str(file): _as_dict(report) for file, report in reports.items()}
         click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
@@ -54,24 +75,11 @@ def verify(files: tuple[Path, ...], as_json: bool, verbose: int, quiet: bool) ->
     return 0 if all(report.ok for report in reports.values()) else 1
 
 
-def _report(file: Path) -> Report:
-    from sugar_deploy.image.nand import checksums
-    from sugar_deploy.image.zd.checking import Report, check_image, check_spec
+def _reports(path: Path, keys: list[Key], *, is_fat: bool) -> dict[Path, Report]:
+    from sugar_deploy.image.checking import check_file
+    from sugar_deploy.image.stick import check_stick
 
-    kind = file.suffix.lower()
-    if kind == ".zd":
-        report, spec = check_image(file), file.with_suffix(".zsp")
-        if report.ok and spec.exists():
-            report.errors += check_spec(spec, file).errors
-        return report
-    if kind == ".zsp":
-        data = file.with_suffix(".zd")
-        if not data.exists():
-            raise UsageError(f"{file}: its data file {data.name} is not beside it", "Put both into one folder")
-        return check_spec(file, data)
-    if kind == ".img":
-        return Report(errors=checksums.faults(file))
-    raise UsageError(f"{file}: is no kind of image that is known", "Give a .zd, .zsp or .img")
+    return check_stick(path, keys, is_fat=is_fat) if path.is_dir() else {path: check_file(path, keys)}
 
 
 def _as_dict(report: Report) -> dict[str, object]:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.layout import END, SECTOR, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, Header
 from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found in a file: errors make the firmware refuse it, warnings make it flash something unwanted."""
-
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    facts: dict[str, int | str] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the firmware takes it."""
-        return not self.errors
 
 
 def check_image(path: Path) -> Report:
@@ -87,27 +73,44 @@ def _check_order(seen: list[int], head: Header, name: str, report: Report) -> No
 
 def check_spec(spec: Path, image: Path) -> Report:
     """A `.zsp` against the `.zd` that it is about: a signed update compares them line by line, as text."""
+    return check_lines(spec.name, spec.read_bytes(), image)
+
+
+def check_lines(spec: str, content: bytes, image: Path) -> Report:
+    """The same of a specification's bytes, wherever they came from; SPEC is what messages call it."""
     report = Report()
-    lines = spec.read_bytes().split(b"\n")
+    lines = content.split(b"\n")
     starts = [number for number, line in enumerate(lines) if line.startswith(b"data:")]
-    if spec.stat().st_size > SIGNED_SPEC_LIMIT:
-        report.errors.append(f"{spec.name}: is over {SIGNED_SPEC_LIMIT >> 20} MiB: the firmware has no room for it")
-    if not starts:
-        report.errors.append(f"{spec.name}: has no line `data: NAME`")
-        return report
-    named = lines[starts[0]].split()[-1].decode("ascii", "replace")
-    if named.lower() != image.name.lower():
-        report.errors.append(f"{spec.name}: line {starts[0] + 1}: names {named}, the data file is {image.name}")
+    if len(content) >= SIGNED_SPEC_LIMIT:
+        report.errors.append(f"{spec}: is not under {SIGNED_SPEC_LIMIT >> 20} MiB: the firmware has no room for it")
     report.errors += [
-        f"{spec.name}: line {number}: Spec line too long ({len(line)} characters)"
+        f"{spec}: line {number}: Spec line too long ({len(line)} characters)"
         for number, line in enumerate(lines, start=1)
         if len(line) >= SIGNED_LINE_LIMIT
     ]
-    _compare(lines[starts[0] + 1 :], starts[0] + 2, spec, image, report)
+    if not starts:
+        report.errors.append(f"{spec}: has no line `data: NAME`")
+        return report
+    where = f"{spec}: line {starts[0] + 1}"
+    if lines[starts[0]].endswith(b"\r"):
+        report.errors.append(f"{where}: ends in CR")
+    named = data_name(content)
+    if named.lower() != image.name.lower():
+        report.errors.append(f"{where}: names {named}, the data file is {image.name}")
+    try:
+        _compare(lines[starts[0] + 1 :], starts[0] + 2, spec, image, report)
+    except BrokenImage as error:
+        report.errors.append(error.message)
     return report
 
 
-def _compare(lines: list[bytes], first: int, spec: Path, image: Path, report: Report) -> None:
+def data_name(content: bytes) -> str:
+    """The data file that a specification names; empty where it names none."""
+    words = next((line.split()[1:] for line in content.split(b"\n") if line.startswith(b"data:")), [])
+    return words[-1].decode("ascii", "replace") if words else ""
+
+
+def _compare(lines: list[bytes], first: int, spec: str, image: Path, report: Report) -> None:
     with image.open("rb") as file:
         header(file, image.name)
         file.seek(0)
@@ -117,5 +120,5 @@ def _compare(lines: list[bytes], first: int, spec: Path, image: Path, report: Re
     said = [line + b"\n" for line in lines if line]
     for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):
         if mine != theirs:
-            report.errors.append(f"{spec.name}: line {number}: Spec line mismatch with {image.name}")
+            report.errors.append(f"{spec}: line {number}: Spec line mismatch with {image.name}")
             return

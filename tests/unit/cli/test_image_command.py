@@ -65,9 +65,34 @@ def test_an_image_is_packed_and_unchanged_blocks_are_taken_over(
     assert run(capsys, "image", "verify", tmp_path / "laptop.zd", "-q") == (0, "", "")
 
 
+def test_a_bundle_is_verified_with_the_key_that_laptops_trust(
+    vector: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed = Path(__file__).parents[1] / "olpc_security" / "vectors"
+    bundle = Path(shutil.copy(signed / "bundle" / "fs1.zip", vector.parent))
+    words = ("image", "verify", bundle, "--key", signed / "keys" / "fs.public")
+    assert run(capsys, *words) == (0, f"{bundle}: the firmware takes it\n", "")
+    content = bytearray(bundle.read_bytes())
+    content[content.index(b"zblock: 2") + 8] ^= 1
+    bundle.write_bytes(content)
+    status, _, err = run(capsys, *words)
+    assert (status, "has not signed this" in err, "line 10: Spec line mismatch" in err) == (1, True, True)
+
+
+def test_a_sticks_folder_is_verified_as_a_whole(vector: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stick = vector.parent
+    assert run(capsys, "image", "verify", stick, "-q") == (0, "", "")
+    vector.with_suffix(".zsp").rename(stick / "image-of-2026.zsp")
+    status, out, _ = run(capsys, "image", "verify", stick, "--json")
+    files = json.loads(out)["files"]
+    assert (status, files[str(vector)]["ok"], files[str(stick / "image-of-2026.zsp")]["ok"]) == (1, True, False)
+    assert run(capsys, "image", "verify", vector.parent, "--ext")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("verify", "notes.zip"), "no name of a bundle"),
         (("pack", "disk.img", "laptop.img"), "laptop.zd"),
         (("verify", "notes.txt"), "no kind of image"),
         (("pack", "none.img", "laptop.zd"), "none.img"),
@@ -82,6 +107,7 @@ def test_what_cannot_be_is_wrong_usage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk.img").write_bytes(b"disk")
-    (tmp_path / "notes.txt").write_text("notes")
+    for name in ("notes.txt", "notes.zip"):
+        (tmp_path / name).write_text("notes")
     status, _, err = run(capsys, "image", *words)
     assert (status, said in err) == (2, True)
