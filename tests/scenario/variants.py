@@ -48,7 +48,9 @@ def destroys_registrations(tree: Path) -> None:
 
 def is_no_lua(tree: Path) -> None:
     """A module that Prosody cannot load, and an account that is lost."""
-    (tree / "usr" / "lib" / "prosody" / "modules" / "mod_sugar_roster.lua").write_text("this is no Lua\n")
+    module = tree / "usr" / "lib" / "prosody" / "modules" / "mod_sugar_roster" / "mod_sugar_roster.lua"
+    assert module.exists()
+    module.write_text("this is no Lua\n")
     script = tree / "DEBIAN" / "postinst"
     script.write_text(script.read_text().replace("set -e\n", "set -e\nrm -rf /var/lib/prosody/*\n", 1))
 
