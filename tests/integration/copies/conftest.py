@@ -182,7 +182,8 @@ class Deployer:
         (work / "project" / "site.yml").write_text(PLAYBOOK)
         (work / "project" / "ansible.cfg").write_text(
             "[defaults]\ncollections_path=collections\ninterpreter_python=/usr/bin/python3\n[connection]\n"
-            "pipelining=True\n[ssh_connection]\nssh_args=-F none -o ControlMaster=auto -o ControlPersist=5s\n"
+            # A socket of OpenSSH's master in here could have too long a path.
+            "pipelining=True\n[ssh_connection]\nssh_args=-F none\n"
         )
 
     def command(self, state: str, host: Machine, **options: Any) -> tuple[list[str], int, int]:

@@ -96,8 +96,7 @@ def test_nobody_takes_them(services: Services) -> None:
 
 FAULTS = {
     "the disk is full": (
-        "import sugar_server.backup.session as s; from types import SimpleNamespace as N\n"
-        "s.os = N(**{**vars(s.os), 'statvfs': lambda _: N(f_bavail=0, f_frsize=1, f_files=0)})",
+        "import sugar_server.backup.room as r\nr.is_spent = lambda *_: True",
         "a Journal is brought",
         "the server's disk is full",
     ),

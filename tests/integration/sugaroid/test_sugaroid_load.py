@@ -80,7 +80,7 @@ def test_all_is_done_that_the_plan_says_and_no_more(services: Services, host_key
     assert len(known) == 12
 
     # As `sugar-deploy verify` does afterwards.
-    for command in (["remove-backups"], ["forget", "--if-registered"]):
+    for command in (["remove-backups", "--yes"], ["forget", "--if-registered"]):
         forgotten = services.sugar_server(*command, *services.root, *sorted(known), "SHA256:" + "x" * 43)
         assert forgotten.returncode == 0, forgotten.stderr
     assert list((services.backups / "homes").iterdir()) == []
