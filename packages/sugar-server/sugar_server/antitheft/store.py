@@ -85,6 +85,7 @@ def last_good(reader: Reader) -> int | None:
 
 
 def _kept(reader: Reader, table: str, serial: str) -> Kept | None:
+    # The tables are named in this module alone.
     found = reader.rows(f"SELECT line, ends FROM {table} WHERE serial = ?", serial)  # noqa: S608
     return Kept(serial, found[0]["line"], found[0]["ends"]) if found else None
 

@@ -118,6 +118,7 @@ def _copy(source: Database, target: Engine, table: Table) -> int:
 def _insert(target: Engine, table: Table, rows: Sequence[Row]) -> None:
     places = ", ".join(["(" + ", ".join("?" for _ in table.columns) + ")"] * len(rows))
     values = [value for row in rows for value in row]
+    # Names of our own tables, as everywhere in this module.
     target.run(f"INSERT INTO {table.target} ({table.listed}) VALUES {places}", values)  # noqa: S608
 
 
@@ -130,5 +131,6 @@ def _count_on(target: Engine, table: Table) -> None:
     )
     for row in counted:
         column = row["column_name"]
+        # The column's name comes from the database's own catalogue of our tables.
         statement = f"SELECT setval(pg_get_serial_sequence(?, ?), (SELECT max({column}) FROM {table.target}))"  # noqa: S608
         target.rows(statement, (table.target, column))

@@ -164,7 +164,7 @@ class Store:
 
     def assign_groups(self, groups: Mapping[str, str]) -> None:
         """Enters the classes of a list, by serial in upper case; who is not in it keeps the class that it has."""
-        for table in ("registrations", "held"):
+        for table in ("registrations", "held"):  # the only names that the statements are made with
             for row in self._database.rows(f"SELECT fingerprint, serial, class_group FROM {table}"):  # noqa: S608
                 group = groups.get(row["serial"].upper())
                 if group is not None and group != row["class_group"]:

@@ -32,6 +32,7 @@ class Lesson:
         self._looking: set[int] = set()
         """Who looks at the shared activity."""
         self._invited = 0
+        # Made up, and to be made again from the same seed: no secret comes of it.
         self._chance = random.Random(f"activities:{settings.seed}")  # noqa: S311
 
     @property

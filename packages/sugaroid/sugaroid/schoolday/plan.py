@@ -33,6 +33,7 @@ def groups(count: int) -> list[list[int]]:
 
 def lesson(count: int, seconds: float, seed: str) -> list[Act]:
     """A lesson's acts in their order; nobody goes who has not come back."""
+    # Made up, and to be made again from the same seed: no secret comes of it.
     chance = random.Random(f"lesson:{seed}")  # noqa: S311
     acts: list[Act] = []
     back = dict.fromkeys(range(1, count, 2), 0.0)

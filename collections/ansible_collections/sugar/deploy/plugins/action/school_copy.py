@@ -155,7 +155,10 @@ class ActionModule(ActionBase):
         damage = []
         for tree in backup["bulk"]:
             path = tree["path"]
-            watch = lambda done, path=path: self._tell(f"{path}: proved {megabytes(done)}")  # noqa: E731
+
+            def watch(done, path=path):
+                self._tell(f"{path}: proved {megabytes(done)}")
+
             names, number = Sums(saved.tree(path), saved.index(path)).damaged(watch)
             more = " …" if number > len(names) else ""
             damage += [f"{number} files of {saved.tree(path)} ({', '.join(names)}{more})"] if number else []
