@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python3 -m sugaroid`."""
 
-import sys
+from sugaroid.cli import program
 
-from sugaroid.cli import main
-
-sys.exit(main())
+program()

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
+from typing import NoReturn
 
 from sugaroid import __version__
 from sugaroid.checks.options import SERVICES, Options, Ports
@@ -41,6 +44,19 @@ _EXAMPLES = """examples:
 
 exit status: 0 all is as expected, 1 something is not, 2 wrong usage
 """
+
+
+def program() -> NoReturn:
+    """Runs one command and ends the process with its exit status."""
+    status = main()
+    if threading.active_count() > 1:
+        # Threads that still wait for a silent server are left behind. Python's own end would take from under them what
+        # they use; in native code that is a crash.
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -84,8 +84,9 @@ def test_killed_at_random_under_load(idle_school):
             generation = 0
             while not ending.is_set():
                 generation += 1
+                # Each has a size of its own: rsync takes files of one size and one second to be the same.
                 for number in range(12):
-                    laptop.entry(number, f"{round_}.{generation}" * 100)
+                    laptop.entry(number, f"{round_}.{generation}" + "x" * (1000 * round_ + generation))
                 if laptop.bring(laptop.journal).returncode == 0:
                     laptop.complete()
 
