@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from sugar_deploy.cli.keys_options import Asked, signing_options
+from sugar_deploy.errors import DeployError, UsageError
 
 
 @click.group()
@@ -35,7 +38,8 @@ def split(out: Path, shares: int, needed: int, asked: Asked) -> None:
     Example:
       sugar-deploy keys escrow split OUT -C lima --shares 5 --needed 3
     """
-    from sugar_deploy.keys.laptop import escrow as escrows
+    with _installed():
+        from sugar_deploy.keys.laptop import escrow as escrows
 
     own = asked.keys
     folders = escrows.split(own, asked.passphrase(), out, shares=shares, needed=needed)
@@ -54,8 +58,8 @@ def restore(box: Path, shares: tuple[Path, ...], asked: Asked) -> None:
     Example:
       sugar-deploy keys escrow restore keys.box one/share.txt four/share.txt five/share.txt -C lima
     """
-    from sugar_deploy.errors import UsageError
-    from sugar_deploy.keys.laptop import escrow as escrows
+    with _installed():
+        from sugar_deploy.keys.laptop import escrow as escrows
 
     own = asked.keys
     read = [escrows.read_share(file) for file in shares]
@@ -67,3 +71,14 @@ def restore(box: Path, shares: tuple[Path, ...], asked: Asked) -> None:
     entries, private = escrows.opened(box, read)
     own.restore(entries, private, asked.passphrase(new=True))
     asked.tell(f"{len(entries)} keys restored in {own.path}")
+
+
+@contextlib.contextmanager
+def _installed() -> Iterator[None]:
+    """Raises DeployError where the package is not there that only this needs: no school has it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise DeployError(
+            f"the Python package {error.name} is not installed", "pip install 'sugar-deploy[escrow]'"
+        ) from error

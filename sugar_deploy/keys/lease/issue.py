@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -31,6 +32,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.files import write_atomically
 
 TOLD_EVERY = 1000
+_LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,14 @@ def read_records(file: Path) -> list[Timed | RtcReset]:
 
 
 def _lock(file: IO[bytes], out: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another process is writing {out}", "Wait for it, or name another file") from None
+    # The workers of a run that was killed share its lock until they have noticed.
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_LOCK_SECONDS if attempt < _LOCK_ATTEMPTS - 1 else 0)
+    raise UsageError(f"another process is writing {out}", "Wait for it, or name another file")
 
 
 def _taken_up(order: Order, key: PrivateKey, note: Path) -> tuple[Order, bool]:

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,19 @@ def test_restored_by_the_command_under_a_new_passphrase(
     assert run(capsys, "keys", "escrow", "restore", *parts, *words)[0] == 0
     assert {entry: keys.public(entry) for entry in keys.entries()} == before
     assert keys.private(keys.entry("os"), "another passphrase of words").public == before[keys.entry("os")]
+
+
+def test_where_keys_are_not_shared_its_package_is_not_needed(
+    folder: Folder, tmp_path: Path, passphrase_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "Cryptodome.Protocol.SecretSharing", None)
+    monkeypatch.delitem(sys.modules, "sugar_deploy.keys.laptop.escrow")
+    monkeypatch.delattr("sugar_deploy.keys.laptop.escrow")
+    words = ["-C", folder.root, "--passphrase-file", passphrase_file]
+    splitting = ["keys", "escrow", "split", tmp_path / "out", "--shares", "3", "--needed", "2", *words]
+    status, _, said = run(capsys, *splitting)
+    assert (status, "pip install 'sugar-deploy[escrow]'" in said) == (1, True)
+    assert run(capsys, "keys", "create", "--delegate", "new", *words)[0] == 0
 
 
 def test_files_are_signed(keys: KeySet, folder: Folder, passphrase_file: Path, capsys: Capture) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -125,6 +128,35 @@ def test_a_run_that_was_cut_off_is_carried_on(folder: Folder, tmp_path: Path) ->
         assert scanned(data, laptop, public(folder, "lease"), NOW) == 1
     assert not draft.exists()
     assert not note.exists()
+
+
+def test_a_run_that_was_killed_is_carried_on_without_loss_or_doubles(folder: Folder, tmp_path: Path) -> None:
+    """The real command with its worker processes, which must not outlive it: they hold the key, and its lock."""
+    laptops = [Laptop(f"SHC{number:08d}", UUID) for number in range(1500)]
+    (tmp_path / "many.csv").write_text("".join(f"{laptop.serial},{laptop.uuid}\n" for laptop in laptops))
+    out, draft = tmp_path / "leases.sig", tmp_path / ".leases.sig.part"
+    argv = [sys.executable, "-m", "sugar_deploy", "lease", "issue", tmp_path / "many.csv", "-o", out]
+    # The keys were made in the test's own time; this one runs in the real one.
+    argv += ["--days", "3650", "-C", folder.root, "--passphrase-file", tmp_path / "words"]
+    index = folder.laptop_keys / "keys.json"
+    index.write_text(index.read_text().replace('"created": "20261126T', '"created": "20200101T'))
+    first = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (draft.exists() and draft.stat().st_size > 100 * 630) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.kill()
+    # Its output ends when nobody is left who could write to it.
+    first.communicate(timeout=60)
+    assert not out.exists()
+    begun = draft.read_bytes()
+    second = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert (second.returncode, "were ready from a run that was cut off" in second.stdout) == (0, True), second.stderr
+    data = out.read_bytes()
+    ready = len(begun) // 630 * 630
+    assert ready >= 100 * 630
+    assert data[:ready] == begun[:ready]
+    heads = [line[:18].decode() for line in data.splitlines()]
+    assert heads == [f"act01: {laptop.serial}" for laptop in laptops]
 
 
 def test_a_stick_has_both_copies(folder: Folder, tmp_path: Path, capsys: Capture) -> None:
