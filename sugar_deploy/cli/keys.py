@@ -53,7 +53,8 @@ def create(delegates: tuple[str, ...], only: bool, years: int, as_json: bool, as
 
     \b
     They are: lease, developer, os, fs, fw; and with --delegate NAME one for a region or a school
-    server that renews leases. A key with --demo is refused wherever a real one is needed.
+    server that renews leases. The keys of a demonstration (`demonstration: true` in deployment.yml)
+    protect nothing, and are refused by any other deployment.
 
     \b
     Example:
@@ -74,7 +75,7 @@ def create(delegates: tuple[str, ...], only: bool, years: int, as_json: bool, as
         return
     asked.tell(*(f"{entry.name}: {own.public(entry).keyid.hex()}, until {entry.expires}" for entry in made))
     asked.tell(f"{len(made)} keys made in {own.path}{asked.mark}")
-    if made and not asked.demo:
+    if made and not own.demo:
         asked.tell("Next: sugar-deploy keys escrow split OUT, before anything is signed")
 
 

@@ -38,11 +38,17 @@ class Asked:
 
     @property
     def keys(self) -> KeySet:
-        """The deployment's keys."""
+        """The deployment's keys, a demonstration's own ones; raises UsageError for those anywhere else."""
         from sugar_deploy.deployment.load import load
         from sugar_deploy.keys.laptop.keyset import KeySet
 
-        return KeySet(self.folder, load(self.folder).name, demo=self.demo)
+        deployment = load(self.folder)
+        if self.demo and not deployment.demonstration:
+            raise UsageError(
+                f"{deployment.name} is no demonstration: its laptops must not trust keys that protect nothing",
+                f"Leave --demo; or if it is one, write `demonstration: true` into {self.folder.file}",
+            )
+        return KeySet(self.folder, deployment.name, demo=deployment.demonstration)
 
     def passphrase(self, *, new: bool = False) -> str:
         """The passphrase of the keys; one that is NEW is typed twice."""
@@ -61,7 +67,7 @@ class Asked:
     @property
     def mark(self) -> str:
         """What stands behind whatever is made with the keys for demonstrations."""
-        return ", FOR DEMONSTRATIONS ONLY" if self.demo else ""
+        return ", FOR DEMONSTRATIONS ONLY" if self.keys.demo else ""
 
 
 def keys_options(function: F) -> F:

@@ -143,8 +143,14 @@ def test_keys_for_demonstrations_never_stand_in(keys: KeySet, folder: Folder, ca
         status, _, said = run(capsys, "keys", *words, "-C", folder.root)
         assert (status, "for demonstrations and protect nothing" in said) == (1, True), words
     shutil.move(keys.path, demo.path)
-    status, said, _ = run(capsys, "keys", "list", "--demo", "-C", folder.root)
-    assert (status, "demo" in said) == (0, True)
+    status, _, said = run(capsys, "keys", "list", "--demo", "-C", folder.root)
+    assert (status, "lima is no demonstration" in said) == (2, True)
+    folder.file.write_text(folder.file.read_text().replace("version: 1\n", "version: 1\ndemonstration: true\n"))
+    for words in (["--demo"], []):
+        status, said, _ = run(capsys, "keys", "list", *words, "-C", folder.root)
+        assert (status, said.splitlines()[1].split()[0], "demo" in said) == (0, "os", True)
+    status, said, _ = run(capsys, "check", "-C", folder.root)
+    assert (status, "Note: lima is a demonstration" in said) == (0, True)
 
 
 def test_another_deployments_keys_are_refused(folder: Folder) -> None:
