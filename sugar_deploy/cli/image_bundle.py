@@ -49,4 +49,4 @@ def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, ask
         else:
             data_sig = signed(item(data, kind.key), asked.signer(kind.key)).encode()
         write_bundle(target, data.read_bytes(), data_sig, [Key(kind.key, own.public(own.entry(kind.key)))])
-    asked.tell(f"{target}{asked.mark}")
+    asked.tell(target if unsigned else f"{target}{asked.mark}")

@@ -8,7 +8,7 @@ import click
 
 from sugar_deploy.cli.keys_options import Asked, keys_options
 from sugar_deploy.cli.lease_issue import delegate, developer, issue, reset_clock
-from sugar_deploy.cli.lease_stick import file_argument, stick
+from sugar_deploy.cli.lease_stick import deliver, file_argument, stick
 from sugar_deploy.cli.options import folder_option, verbosity_options
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
@@ -27,7 +27,7 @@ def lease() -> None:
     """
 
 
-for _command in (issue, delegate, developer, reset_clock, stick):
+for _command in (issue, delegate, developer, reset_clock, stick, deliver):
     lease.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""`sugar-deploy lease stick`: what laptops read their leases from."""
+"""`sugar-deploy lease stick` and `deliver`: what laptops read their leases from, and what servers are brought."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sugar_deploy.cli.keys_options import Asked, signing_options
 from sugar_deploy.cli.options import verbosity_options
 from sugar_deploy.errors import UsageError
 
@@ -52,6 +53,32 @@ def stick(file: Path, out: Path, split: bool, verbose: int, quiet: bool) -> None
     if whole.warning:
         click.echo(f"Warning: {whole.warning}", err=True)
     _write(whole, out, quiet=quiet)
+
+
+@click.command()
+@click.argument("school")
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@signing_options
+def deliver(school: str, out: Path, asked: Asked) -> None:
+    """Put what `apply` brings a school's server onto a stick: delegation, leases, the list of stolen laptops.
+
+    \b
+    OUT is the stick's root. The server takes it with `sugar-server import-activation-stick`.
+
+    \b
+    Example:
+      sugar-deploy lease deliver san-martin /media/stick -C lima
+    """
+    from sugar_deploy.deployment.load import load
+    from sugar_deploy.keys.lease.delivery import deliverable, write_delivery
+
+    schools = load(asked.folder).schools
+    if school not in schools:
+        raise UsageError(
+            f"there is no school {school} in {asked.folder.file}", f"It has {', '.join(sorted(schools))}"
+        )
+    files = deliverable(asked.folder, school)
+    asked.tell(*write_delivery(files, school, asked.signer("lease"), out))
 
 
 def _write(stick: Stick, out: Path, *, quiet: bool) -> None:
