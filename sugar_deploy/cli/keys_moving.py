@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sugar_deploy.cli.keys_keyjector import keyjector_
 from sugar_deploy.cli.keys_options import Asked, keys_options, signing_options, years_option
 from sugar_deploy.errors import UsageError
 
@@ -81,6 +82,9 @@ def request(name: str, files: tuple[Path, ...], output: Path, asked: Asked) -> N
     wish = Request(own.deployment, name, keyid, tuple(item(file, name) for file in files))
     write_on_media(output, wish.text.encode(), 0o644)
     asked.tell(f"Next, where the keys are: sugar-deploy keys sign --request {output.name} --answer told.json")
+
+
+export.add_command(keyjector_)
 
 
 @click.group()
