@@ -45,8 +45,9 @@ def public(out: Path, asked: Asked) -> None:
 
 @export.command()
 @out_argument
+@click.option("--sku", "skus", metavar="SKU", multiple=True, help="Only laptops of this kind, as their tag P# says.")
 @keys_options
-def stick(out: Path, asked: Asked) -> None:
+def stick(out: Path, skus: tuple[str, ...], asked: Asked) -> None:
     """Write the root of a FAT stick that puts the keys into unlocked laptops.
 
     \b
@@ -56,10 +57,11 @@ def stick(out: Path, asked: Asked) -> None:
     \b
     Example:
       sugar-deploy keys export stick /media/stick -C lima
+      sugar-deploy keys export stick /media/stick --sku 1CL1BZP0KD6 -C lima
     """
     from sugar_deploy.keys.laptop.media import write_stick
 
-    asked.tell(*write_stick(asked.keys, out))
+    asked.tell(*write_stick(asked.keys, out, skus))
 
 
 @export.command()

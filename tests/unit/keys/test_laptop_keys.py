@@ -326,21 +326,40 @@ def test_a_stick_for_unlocked_laptops(folder: Folder, keys: KeySet, capsys: Capt
     keys.rotate("lease", WORDS, NOW, 10)
     out = folder.root / "stick"
     assert run(capsys, "keys", "export", "stick", out, "-C", folder.root)[0] == 0
-    assert sorted(path.name for path in out.iterdir()) == [
-        "a2.pub",
-        "d1.pub",
-        "keys.fth",
-        "o1.pub",
-        "s1.pub",
-        "w1.pub",
-    ]
-    assert (out / "a2.pub").read_bytes() == keys.public(keys.entry("lease")).der
+    names = {"s1": "fs", "o1": "os", "w1": "fw", "a2": "lease", "d1": "developer", "t2": "lease"}
+    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{tag}.pub" for tag in names), "keys.fth"])
+    for tag, name in names.items():
+        assert (out / f"{tag}.pub").read_bytes() == keys.public(keys.entry(name)).der
     lines = (out / "keys.fth").read_text().splitlines()
     # The firmware takes a file for a script if it begins so.
     assert lines[0].startswith("\\ ")
-    adding = [line for line in lines if line.startswith("add-tag")]
-    assert adding == [f"add-tag-from-file {name} u:\\{name}.pub" for name in ("s1", "o1", "w1", "a2", "d1")]
     assert all(len(line) < 128 for line in lines)
+    added = "".join(f"added {tag} from u:\\{tag}.pub\n" for tag in names)
+    assert injected(out) == f"{added}All keys are there\ntags: s1 o1 w1 a2 d1 t2\n"
+
+
+def injected(stick: Path, *before: str, battery: int = 0x10) -> str:
+    """What a laptop with these tags says of the stick's script: gforth with the firmware's words."""
+    tags = "".join(f's" {value}" s" {tag}" tag! ' for tag, value in (one.split("=") for one in before))
+    argv = ["gforth", Path(__file__).with_name("firmware.fs"), "-e", f"{battery} battery ! {tags}"]
+    done = subprocess.run([*argv, stick / "keys.fth", "-e", "bye"], capture_output=True, text=True, timeout=60)
+    return done.stderr if done.returncode else done.stdout
+
+
+def test_the_script_adds_what_is_missing_and_looks_first(folder: Folder, keys: KeySet, capsys: Capture) -> None:
+    out = folder.root / "stick"
+    words = ["--sku", "1CL1BZP0KD6", "--sku", "1CL11ZP0KD7", "-C", folder.root]
+    assert run(capsys, "keys", "export", "stick", out, *words)[0] == 0
+    some = ["P#=1CL11ZP0KD7", "s1=x", "o1=x", "w1=x", "a1=x"]
+    told = "added d1 from u:\\d1.pub\nadded t1 from u:\\t1.pub\nAll keys are there\ntags: P# s1 o1 w1 a1 d1 t1\n"
+    assert injected(out, *some) == told, "a run that was cut off is carried on"
+    assert injected(out, *some, "d1=x", "t1=x") == "All keys are there\ntags: P# s1 o1 w1 a1 d1 t1\n"
+    # No external power; a battery that is low; one that is being charged slowly.
+    for battery in (0x00, 0x14, 0x90):
+        assert "Connect external power" in injected(out, *some, battery=battery)
+    for other in (["P#=1CL11ZP0KD9"], ["P#=1CL11ZP0KD"], []):
+        assert "This laptop is of another kind" in injected(out, *other)
+    assert run(capsys, "keys", "export", "stick", out, "--sku", 'x" bye', "-C", folder.root)[0] == 2
 
 
 def test_a_list_for_people_and_for_scripts(folder: Folder, keys: KeySet, capsys: Capture) -> None:
