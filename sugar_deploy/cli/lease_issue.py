@@ -76,6 +76,12 @@ def issue(laptops: Path, output: Path, days: int, by: str | None, delegation: Pa
     ready = issue_all(key, order, output, lambda count: say(f"{count} of {len(wanted)} leases"))
     if ready:
         say(f"{ready} of them were ready from a run that was cut off")
+    if by and len(wanted) > 1:
+        click.echo(
+            f"Warning: {output} is for `lease stick` and for school servers, not for a laptop as it is: the firmware "
+            "reads one delegated lease from a file",
+            err=True,
+        )
     asked.tell(f"Next: sugar-deploy lease stick {output} STICK")
 
 
