@@ -73,9 +73,7 @@ def test_delegations_let_the_server_sign_for_these_laptops(laptops: list[Laptop]
         serial = record.laptop.serial.encode()
         # A chain's signature is of the next key's line.
         following = b"key01: " + SERVER.public.der.hex().encode() + b"\n"
-        assert model.signed(
-            words[3:], b"key01: " + SERVER.public.der.hex().encode() + b"\n", serial, [ROOT.keys[0].der], JUNE_2025
-        )
+        assert model.signed(words[3:], following, serial, [public("lease").der], JUNE_2025)
 
 
 def test_no_changed_bit_of_a_delegation_passes() -> None:
