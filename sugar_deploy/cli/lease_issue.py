@@ -82,7 +82,7 @@ def issue(laptops: Path, output: Path, days: int, by: str | None, delegation: Pa
             "reads one delegated lease from a file",
             err=True,
         )
-    asked.tell(f"Next: sugar-deploy lease stick {output} STICK")
+    asked.tell(f"{output}{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
 
 
 def _order(wanted: list[Laptop], days: int, by: str | None, delegation: Path | None, asked: Asked) -> Order:
@@ -126,7 +126,7 @@ def delegate(laptops: Path, to: str, output: Path, days: int, asked: Asked) -> N
     until = written(asked.now + days * DAY_SECONDS)
     made = [issuing.delegation(key, server, laptop, until, asked.now) for laptop in wanted]
     write_atomically(output, write_delegations(made))
-    asked.tell(f"{len(made)} laptops delegated to {to} until {until}")
+    asked.tell(f"{len(made)} laptops delegated to {to} until {until}{asked.mark}")
 
 
 @click.command()
@@ -147,7 +147,7 @@ def developer(laptops: Path, output: Path, asked: Asked) -> None:
     wanted = _not_stolen(laptops, asked.folder)
     key = asked.signer("developer")
     write_atomically(output, "".join(issuing.developer_key(key, laptop).line for laptop in wanted))
-    asked.tell(f"{len(wanted)} developer keys. Next: sugar-deploy lease stick {output} STICK")
+    asked.tell(f"{len(wanted)} developer keys{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
 
 
 @click.command("reset-clock")
@@ -179,7 +179,7 @@ def reset_clock(serial: str, uuid: str, current: str, count: str, output: Path, 
     except Refusal as refusal:
         raise UsageError(refusal.what, refusal.rule.words) from None
     write_atomically(output, reset.line)
-    asked.tell(f"Next: sugar-deploy lease stick {output} STICK")
+    asked.tell(f"{output}{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
 
 
 def _not_stolen(file: Path, folder: Folder) -> list[Laptop]:

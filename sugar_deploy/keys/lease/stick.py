@@ -56,19 +56,21 @@ def stick_of(records: Sequence[Timed | RtcReset]) -> Stick:
 def sticks_of(records: Sequence[Timed | RtcReset]) -> list[Stick]:
     """The same on as many sticks as it takes for the firmware to read each record."""
     word = _word(records)
-    made, begun = [], 0
+    made: list[Stick] = []
+    begun = 0
     for content in _firmware_files(records):
         part = records[begun : begun + content.count(b"\n")]
         begun += len(part)
+        if part[0].serial in {stick.name for stick in made}:
+            raise UsageError(f"{part[0].serial} has several of them", "Leave it the one that ends last")
         made.append(_checked(Stick(part[0].serial, {FIRMWARE[word]: content} | _wrapped(part))))
     return made
 
 
 def write_stick(stick: Stick, out: Path) -> tuple[Path, ...]:
-    """Write a stick's files into its root; copies of former leases that it would contradict go."""
-    for stale in {*FIRMWARE.values(), INITRAMFS} - stick.files.keys():
-        if stale in (FIRMWARE[LEASE], INITRAMFS):
-            (out / stale).unlink(missing_ok=True)
+    """Write a stick's files into its root; of former leases there, a copy that these do not replace goes."""
+    if INITRAMFS in stick.files and FIRMWARE[LEASE] not in stick.files:
+        (out / FIRMWARE[LEASE]).unlink(missing_ok=True)
     for name, content in stick.files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_on_media(out / name, content, 0o644)

@@ -200,6 +200,8 @@ def test_a_stick_of_several_is_for_the_initramfs_and_split_for_the_firmware(at: 
     assert run(capsys, "lease", "stick", "leases.sig", "stick.img")[0] == 0
     assert list(Volume((at / "stick.img").read_bytes()).files()) == ["LEASE.SIG"]
     assert run(capsys, "lease", "stick", "leases.sig", "sticks", "--split")[0] == 0
+    (at / "twice.sig").write_text(2 * lines[0])
+    assert run(capsys, "lease", "stick", "twice.sig", "sticks", "--split")[0] == 2
     for laptop in LAPTOPS[:2]:
         data = (at / "sticks" / laptop.serial / "security/lease.sig").read_bytes()
         assert scanned(data, laptop, at, NOW) == model.VALID
