@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option
-from sugar_deploy.cli.options import folder_option, verbosity_options
+from sugar_deploy.cli.keys_options import Asked, signing_options
 from sugar_deploy.errors import UsageError
-from sugar_deploy.folder import Folder
 
 
 @click.command()
@@ -22,21 +20,8 @@ from sugar_deploy.folder import Folder
     help="Take the signatures that another machine made, from `keys import signatures`.",
 )
 @click.option("--unsigned", is_flag=True, help="Without signatures, for unlocked laptops.")
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def bundle(
-    data: Path,
-    target: Path,
-    signature: Path | None,
-    unsigned: bool,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, asked: Asked) -> None:
     """Make the zip that the firmware looks for, signed by the deployment's key for its kind.
 
     NAME is runos, runrd, actos, actrd (a kernel or ramdisk), bootfw (firmware) or fs (a .zsp, its .zd lies beside
@@ -58,11 +43,10 @@ def bundle(
     if unsigned:
         write_bundle(target, data.read_bytes(), None)
     else:
-        own = key_set(folder, demo=demo)
+        own = asked.keys
         if signature is not None:
             data_sig = signature.read_bytes()
         else:
-            data_sig = signed(item(data, kind.key), own.signer(kind.key, passphrase(passphrase_file), now())).encode()
+            data_sig = signed(item(data, kind.key), asked.signer(kind.key)).encode()
         write_bundle(target, data.read_bytes(), data_sig, [Key(kind.key, own.public(own.entry(kind.key)))])
-    if not quiet:
-        click.echo(f"{target}{', FOR DEMONSTRATIONS ONLY' if demo else ''}")
+    asked.tell(target if unsigned else f"{target}{asked.mark}")

@@ -9,11 +9,10 @@ import click
 
 from sugar_deploy.cli.keys_escrow import escrow
 from sugar_deploy.cli.keys_moving import export, import_
-from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option, years_option
-from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
+from sugar_deploy.cli.keys_options import Asked, keys_options, signing_options, years_option
+from sugar_deploy.cli.options import json_option
 from sugar_deploy.cli.repo_shown import print_json, table
 from sugar_deploy.errors import UsageError
-from sugar_deploy.folder import Folder
 
 if TYPE_CHECKING:
     from sugar_deploy.keys.laptop.keyset import Entry, KeySet
@@ -42,58 +41,48 @@ keys.add_command(import_, "import")
 
 
 @keys.command()
-@folder_option
 @click.option(
     "--delegate", "delegates", metavar="NAME", multiple=True, help="Also a key that leases are delegated to."
 )
+@click.option("--only", is_flag=True, help="Those of --delegate alone, where a region or school has no others.")
 @years_option
-@passphrase_option
-@demo_option
 @json_option
-@verbosity_options
-def create(
-    folder: Folder,
-    delegates: tuple[str, ...],
-    years: int,
-    passphrase_file: Path | None,
-    demo: bool,
-    as_json: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def create(delegates: tuple[str, ...], only: bool, years: int, as_json: bool, asked: Asked) -> None:
     """Make those of the deployment's keys that are not there yet.
 
     \b
     They are: lease, developer, os, fs, fw; and with --delegate NAME one for a region or a school
-    server that renews leases. A key with --demo is refused wherever a real one is needed.
+    server that renews leases. The keys of a demonstration (`demonstration: true` in deployment.yml)
+    protect nothing, and are refused by any other deployment.
 
     \b
     Example:
       sugar-deploy keys create -C lima
       sugar-deploy keys create -C lima --delegate loreto
+      sugar-deploy keys create -C loreto --delegate loreto --only
       sugar-deploy keys create -C lima --passphrase-file /media/safe/passphrase
     """
     from sugar_deploy.keys.laptop.purposes import DELEGATE, PURPOSES
 
-    own = key_set(folder, demo=demo)
-    names = [*PURPOSES, *(f"{DELEGATE}{name}" for name in delegates)]
-    made = own.create(names, passphrase(passphrase_file, new=not own.entries()), now(), years)
+    own = asked.keys
+    if only and not delegates:
+        raise UsageError("--only says that there are no other keys than those of --delegate", "Name one, or leave it")
+    names = [*(() if only else PURPOSES), *(f"{DELEGATE}{name}" for name in delegates)]
+    made = own.create(names, asked.passphrase(new=not own.has_any_private()), asked.now, years)
     if as_json:
-        print_json([_described(own, entry) for entry in made])
-    elif not quiet:
-        for entry in made:
-            click.echo(f"{entry.name}: {own.public(entry).keyid.hex()}, until {entry.expires}")
-        click.echo(f"{len(made)} keys made in {own.path}{_mark(own)}")
-        if made and not demo:
-            click.echo("Next: sugar-deploy keys escrow split OUT, before anything is signed")
+        print_json([_described(own, entry, asked.now) for entry in made])
+        return
+    asked.tell(*(f"{entry.name}: {own.public(entry).keyid.hex()}, until {entry.expires}" for entry in made))
+    asked.tell(f"{len(made)} keys made in {own.path}{asked.mark}")
+    if made and not own.demo:
+        asked.tell("Next: sugar-deploy keys escrow split OUT, before anything is signed")
 
 
 @keys.command("list")
-@folder_option
-@demo_option
 @json_option
-@verbosity_options
-def list_(folder: Folder, demo: bool, as_json: bool, verbose: int, quiet: bool) -> None:
+@keys_options
+def list_(as_json: bool, asked: Asked) -> None:
     """List the keys with their fingerprints, and until when they sign.
 
     \b
@@ -101,33 +90,31 @@ def list_(folder: Folder, demo: bool, as_json: bool, verbose: int, quiet: bool) 
       sugar-deploy keys list -C lima
       sugar-deploy keys list -C lima --json
     """
-    own = key_set(folder, demo=demo)
-    described = [_described(own, entry) for entry in own.entries()]
+    own = asked.keys
+    described = [_described(own, entry, asked.now) for entry in own.entries()]
     if as_json:
         print_json(described)
     elif described:
         rows = [("key", "tag", "keyid", "signs until", "")]
         rows += [(one["name"], one["tag"], one["keyid"], one["expires"], one["state"]) for one in described]
         click.echo("\n".join(table(rows)))
-    elif not quiet:
-        click.echo(f"There are no keys in {own.path}. Make them: sugar-deploy keys create")
+    else:
+        asked.tell(f"There are no keys in {own.path}. Make them: sugar-deploy keys create")
 
 
 @keys.command()
 @click.argument("name")
-@folder_option
-@demo_option
 @json_option
-@verbosity_options
-def show(name: str, folder: Folder, demo: bool, as_json: bool, verbose: int, quiet: bool) -> None:
+@keys_options
+def show(name: str, as_json: bool, asked: Asked) -> None:
     """Show all about the present key of a name.
 
     \b
     Example:
       sugar-deploy keys show lease -C lima
     """
-    own = key_set(folder, demo=demo)
-    described = _described(own, own.entry(name))
+    own = asked.keys
+    described = _described(own, own.entry(name), asked.now)
     if as_json:
         print_json(described)
         return
@@ -137,14 +124,9 @@ def show(name: str, folder: Folder, demo: bool, as_json: bool, verbose: int, qui
 
 @keys.command()
 @click.argument("name")
-@folder_option
 @years_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def rotate(
-    name: str, folder: Folder, years: int, passphrase_file: Path | None, demo: bool, verbose: int, quiet: bool
-) -> None:
+@signing_options
+def rotate(name: str, years: int, asked: Asked) -> None:
     """Put a new key in a present one's place.
 
     \b
@@ -155,11 +137,10 @@ def rotate(
     Example:
       sugar-deploy keys rotate lease -C lima     then `keys export stick`
     """
-    own = key_set(folder, demo=demo)
-    made = own.rotate(name, passphrase(passphrase_file), now(), years)
-    if not quiet:
-        click.echo(f"{made.name}: {own.public(made).keyid.hex()}, until {made.expires}{_mark(own)}")
-        click.echo("Next: sugar-deploy keys escrow split OUT, then sugar-deploy keys export stick STICK")
+    own = asked.keys
+    made = own.rotate(name, asked.passphrase(), asked.now, years)
+    asked.tell(f"{made.name}: {own.public(made).keyid.hex()}, until {made.expires}{asked.mark}")
+    asked.tell("Next: sugar-deploy keys escrow split OUT, then sugar-deploy keys export stick STICK")
 
 
 @keys.command()
@@ -168,21 +149,9 @@ def rotate(
 @click.option("--request", type=click.Path(path_type=Path, exists=True), help="Sign what another machine asks for.")
 @click.option("--answer", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer to a request here.")
 @click.option("--yes", is_flag=True, help="Sign a request without asking.")
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
+@signing_options
 def sign(
-    files: tuple[Path, ...],
-    name: str | None,
-    request: Path | None,
-    answer: Path | None,
-    yes: bool,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
+    files: tuple[Path, ...], name: str | None, request: Path | None, answer: Path | None, yes: bool, asked: Asked
 ) -> None:
     """Sign files, or on a machine apart what another one asks for.
 
@@ -193,50 +162,44 @@ def sign(
       sugar-deploy keys sign --request ask.json --answer told.json -C lima   where the keys are
       sugar-deploy keys import signatures told.json data.img -C lima    where images are made
     """
-    own = key_set(folder, demo=demo)
     if request is not None and answer is not None and not files and name is None:
-        _answer(own, request, answer, passphrase_file, yes=yes)
+        _answer(asked, request, answer, yes=yes)
     elif files and name is not None and request is None and answer is None:
-        _sign_files(own, files, name, passphrase_file, quiet=quiet)
+        _sign_files(asked, files, name)
     else:
         raise UsageError("say what to sign", "Either FILES and --key NAME, or --request FILE and --answer FILE")
 
 
-def _sign_files(
-    own: KeySet, files: tuple[Path, ...], name: str, passphrase_file: Path | None, *, quiet: bool
-) -> None:
+def _sign_files(asked: Asked, files: tuple[Path, ...], name: str) -> None:
     from sugar_deploy.files import write_atomically
     from sugar_deploy.keys.laptop.offline import item, signed
 
     items = [item(file, name) for file in files]
-    key = own.signer(name, passphrase(passphrase_file), now())
+    key = asked.signer(name)
     for file, one in zip(files, items, strict=True):
         out = file.with_name(f"{file.name}.sig")
         write_atomically(out, signed(one, key), 0o644)
-        if not quiet:
-            click.echo(f"{out}{_mark(own)}")
+        asked.tell(f"{out}{asked.mark}")
 
 
-def _answer(own: KeySet, request: Path, answer: Path, passphrase_file: Path | None, *, yes: bool) -> None:
+def _answer(asked: Asked, request: Path, answer: Path, *, yes: bool) -> None:
     from sugar_deploy.files import write_on_media
     from sugar_deploy.keys.laptop.offline import answered, read
 
-    asked = read(request)
-    if asked.deployment != own.deployment:
-        raise UsageError(
-            f"the request is of the deployment {asked.deployment}, not {own.deployment}", "Ask for another"
-        )
-    click.echo(f"The key {asked.key} is to sign:", err=True)
-    for one in asked.items:
+    wish, deployment = read(request), asked.keys.deployment
+    if wish.deployment != deployment:
+        raise UsageError(f"the request is of the deployment {wish.deployment}, not {deployment}", "Ask for another")
+    click.echo(f"The key {wish.key} is to sign:", err=True)
+    for one in wish.items:
         digests = ", ".join(f"{name} {digest}" for name, digest in one.digests.items())
         click.echo(f"  {one.name}, {one.size_bytes} bytes, {digests}", err=True)
     if not yes:
         click.confirm("Are these the files that you know of?", abort=True, err=True)
-    key = own.signer(asked.key, passphrase(passphrase_file), now())
-    write_on_media(answer, answered(asked, key).text.encode(), 0o644)
+    signed = answered(wish, asked.signer(wish.key))
+    write_on_media(answer, signed.text.encode(), 0o644)
 
 
-def _described(own: KeySet, entry: Entry) -> dict[str, Any]:
+def _described(own: KeySet, entry: Entry, now: int) -> dict[str, Any]:
     import hashlib
 
     from sugar_deploy.keys.laptop.purposes import meaning, tag
@@ -250,23 +213,19 @@ def _described(own: KeySet, entry: Entry) -> dict[str, Any]:
         "sha256": hashlib.sha256(public.der).hexdigest(),
         "created": entry.created,
         "expires": entry.expires,
-        "state": _state(own, entry),
+        "state": _state(own, entry, now),
         "file": str(own.path / f"{entry.file}.public"),
     }
 
 
-def _state(own: KeySet, entry: Entry) -> str:
+def _state(own: KeySet, entry: Entry, now: int) -> str:
     from olpc_security.times import seconds_of
 
     words = ["demo"] if own.demo else []
     if entry.former:
         words.append("former")
-    elif seconds_of(entry.expires) < now():
+    elif seconds_of(entry.expires) < now:
         words.append("expired")
     if not own.has_private(entry):
         words.append("public key only")
     return ", ".join(words) or "present"
-
-
-def _mark(own: KeySet) -> str:
-    return ", FOR DEMONSTRATIONS ONLY" if own.demo else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.keys_options import demo_option, key_set, passphrase, passphrase_option
-from sugar_deploy.cli.options import folder_option, verbosity_options
-from sugar_deploy.folder import Folder
+from sugar_deploy.cli.keys_options import Asked, signing_options
+from sugar_deploy.errors import DeployError, UsageError
 
 
 @click.group()
@@ -26,20 +27,8 @@ def escrow() -> None:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--shares", type=int, required=True, help="How many custodians there are.")
 @click.option("--needed", type=int, required=True, help="How many of them must come together.")
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def split(
-    out: Path,
-    shares: int,
-    needed: int,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def split(out: Path, shares: int, needed: int, asked: Asked) -> None:
     """Write a folder for each custodian, with all keys in a box and a share of the secret that opens it.
 
     \b
@@ -49,42 +38,30 @@ def split(
     Example:
       sugar-deploy keys escrow split OUT -C lima --shares 5 --needed 3
     """
-    from sugar_deploy.keys.laptop import escrow as escrows
+    with _installed():
+        from sugar_deploy.keys.laptop import escrow as escrows
 
-    own = key_set(folder, demo=demo)
-    folders = escrows.split(own, passphrase(passphrase_file), out, shares=shares, needed=needed)
-    if not quiet:
-        for each in folders:
-            click.echo(str(each))
-        click.echo(f"Any {needed} of {shares} custodians can restore the keys. Move these apart, leave no copy here")
+    own = asked.keys
+    folders = escrows.split(own, asked.passphrase(), out, shares=shares, needed=needed)
+    asked.tell(*folders)
+    asked.tell(f"Any {needed} of {shares} custodians can restore the keys. Move these apart, leave no copy here")
 
 
 @escrow.command()
 @click.argument("box", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("shares", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def restore(
-    box: Path,
-    shares: tuple[Path, ...],
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def restore(box: Path, shares: tuple[Path, ...], asked: Asked) -> None:
     """Put the keys of a box back into a deployment without keys, under a new passphrase.
 
     \b
     Example:
       sugar-deploy keys escrow restore keys.box one/share.txt four/share.txt five/share.txt -C lima
     """
-    from sugar_deploy.errors import UsageError
-    from sugar_deploy.keys.laptop import escrow as escrows
+    with _installed():
+        from sugar_deploy.keys.laptop import escrow as escrows
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     read = [escrows.read_share(file) for file in shares]
     if strange := [share for share in read if share.deployment != own.deployment]:
         raise UsageError(
@@ -92,6 +69,16 @@ def restore(
             "Name its folder with -C",
         )
     entries, private = escrows.opened(box, read)
-    own.restore(entries, private, passphrase(passphrase_file, new=True))
-    if not quiet:
-        click.echo(f"{len(entries)} keys restored in {own.path}")
+    own.restore(entries, private, asked.passphrase(new=True))
+    asked.tell(f"{len(entries)} keys restored in {own.path}")
+
+
+@contextlib.contextmanager
+def _installed() -> Iterator[None]:
+    """Raises DeployError where the package is not there that only this needs: no school has it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise DeployError(
+            f"the Python package {error.name} is not installed", "pip install 'sugar-deploy[escrow]'"
+        ) from error

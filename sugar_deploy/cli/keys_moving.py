@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option, years_option
-from sugar_deploy.cli.options import folder_option, verbosity_options
+from sugar_deploy.cli.keys_keyjector import keyjector_
+from sugar_deploy.cli.keys_options import Asked, keys_options, signing_options, years_option
 from sugar_deploy.errors import UsageError
-from sugar_deploy.folder import Folder
 
 out_argument = click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 files_argument = click.argument(
@@ -31,10 +30,8 @@ def export() -> None:
 
 @export.command()
 @out_argument
-@folder_option
-@demo_option
-@verbosity_options
-def public(out: Path, folder: Folder, demo: bool, verbose: int, quiet: bool) -> None:
+@keys_options
+def public(out: Path, asked: Asked) -> None:
     """Write the public keys as NAME.public, 270 bytes each.
 
     \b
@@ -43,15 +40,14 @@ def public(out: Path, folder: Folder, demo: bool, verbose: int, quiet: bool) -> 
     """
     from sugar_deploy.keys.laptop.media import write_public
 
-    _tell(write_public(key_set(folder, demo=demo), out), quiet=quiet)
+    asked.tell(*write_public(asked.keys, out))
 
 
 @export.command()
 @out_argument
-@folder_option
-@demo_option
-@verbosity_options
-def stick(out: Path, folder: Folder, demo: bool, verbose: int, quiet: bool) -> None:
+@click.option("--sku", "skus", metavar="SKU", multiple=True, help="Only laptops of this kind, as their tag P# says.")
+@keys_options
+def stick(out: Path, skus: tuple[str, ...], asked: Asked) -> None:
     """Write the root of a FAT stick that puts the keys into unlocked laptops.
 
     \b
@@ -61,22 +57,19 @@ def stick(out: Path, folder: Folder, demo: bool, verbose: int, quiet: bool) -> N
     \b
     Example:
       sugar-deploy keys export stick /media/stick -C lima
+      sugar-deploy keys export stick /media/stick --sku 1CL1BZP0KD6 -C lima
     """
     from sugar_deploy.keys.laptop.media import write_stick
 
-    _tell(write_stick(key_set(folder, demo=demo), out), quiet=quiet)
+    asked.tell(*write_stick(asked.keys, out, skus))
 
 
 @export.command()
 @click.argument("name")
 @files_argument
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The request.")
-@folder_option
-@demo_option
-@verbosity_options
-def request(
-    name: str, files: tuple[Path, ...], output: Path, folder: Folder, demo: bool, verbose: int, quiet: bool
-) -> None:
+@keys_options
+def request(name: str, files: tuple[Path, ...], output: Path, asked: Asked) -> None:
     """Ask the machine that has the private keys to sign files with the key NAME: os, fs or fw.
 
     \b
@@ -86,12 +79,14 @@ def request(
     from sugar_deploy.files import write_on_media
     from sugar_deploy.keys.laptop.offline import Request, item
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     keyid = own.public(own.entry(name)).keyid.hex()
-    asked = Request(own.deployment, name, keyid, tuple(item(file, name) for file in files))
-    write_on_media(output, asked.text.encode(), 0o644)
-    if not quiet:
-        click.echo(f"Next, where the keys are: sugar-deploy keys sign --request {output.name} --answer told.json")
+    wish = Request(own.deployment, name, keyid, tuple(item(file, name) for file in files))
+    write_on_media(output, wish.text.encode(), 0o644)
+    asked.tell(f"Next, where the keys are: sugar-deploy keys sign --request {output.name} --answer told.json")
+
+
+export.add_command(keyjector_)
 
 
 @click.group()
@@ -108,21 +103,9 @@ def import_() -> None:
 @import_.command("key")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--as", "name", required=True, metavar="NAME", help="What it is for: lease, os, delegate-NAME …")
-@folder_option
 @years_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def key_(
-    file: Path,
-    name: str,
-    folder: Folder,
-    years: int,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def key_(file: Path, name: str, years: int, asked: Asked) -> None:
     """Take in a key of OLPC's tools: NAME.private with its public half, or NAME.public alone.
 
     \b
@@ -133,27 +116,24 @@ def key_(
     from olpc_security.keys import PUBLIC_BYTES, PrivateKey, PublicKey
     from olpc_security.rules import Refusal
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     content = file.read_bytes()
     try:
         key = PublicKey(content) if len(content) == PUBLIC_BYTES else PrivateKey.from_der(content)
     except Refusal as refusal:
         raise UsageError(f"{file}: {refusal.what}", "Name a NAME.private or NAME.public of OLPC's tools") from None
-    words = passphrase(passphrase_file, new=not own.entries()) if isinstance(key, PrivateKey) else ""
-    made = own.adopt(name, key, words, now(), years)
-    if not quiet:
-        click.echo(f"{made.name}: {own.public(made).keyid.hex()}, until {made.expires}")
-        if isinstance(key, PrivateKey):
-            click.echo(f"{file} is not encrypted: destroy it and every copy")
+    words = asked.passphrase(new=not own.has_any_private()) if isinstance(key, PrivateKey) else ""
+    made = own.adopt(name, key, words, asked.now, years)
+    asked.tell(f"{made.name}: {own.public(made).keyid.hex()}, until {made.expires}")
+    if isinstance(key, PrivateKey):
+        asked.tell(f"{file} is not encrypted: destroy it and every copy")
 
 
 @import_.command()
 @click.argument("answer", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @files_argument
-@folder_option
-@demo_option
-@verbosity_options
-def signatures(answer: Path, files: tuple[Path, ...], folder: Folder, demo: bool, verbose: int, quiet: bool) -> None:
+@keys_options
+def signatures(answer: Path, files: tuple[Path, ...], asked: Asked) -> None:
     """Write a FILE.sig beside each file of a request that was answered, if laptops take it.
 
     \b
@@ -163,19 +143,13 @@ def signatures(answer: Path, files: tuple[Path, ...], folder: Folder, demo: bool
     from sugar_deploy.files import write_atomically
     from sugar_deploy.keys.laptop.offline import accepted, read
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     told = read(answer)
     public_key = own.public(own.entry(told.key))
     if [file.name for file in files] != [item.name for item in told.items]:
         names = " ".join(item.name for item in told.items)
         raise UsageError(f"{answer} answers for other files", f"Name these, in this order: {names}")
-    made = [accepted(told, number, file, public_key, now()) for number, file in enumerate(files)]
+    made = [accepted(told, number, file, public_key, asked.now) for number, file in enumerate(files)]
     for file, data_sig in zip(files, made, strict=True):
         write_atomically(file.with_name(f"{file.name}.sig"), data_sig, 0o644)
-    _tell(tuple(file.with_name(f"{file.name}.sig") for file in files), quiet=quiet)
-
-
-def _tell(paths: tuple[Path, ...], *, quiet: bool) -> None:
-    if not quiet:
-        for path in paths:
-            click.echo(str(path))
+    asked.tell(*(file.with_name(f"{file.name}.sig") for file in files))

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.keys_options import demo_option, key_set
+from sugar_deploy.cli.keys_options import Asked, keys_options
 from sugar_deploy.cli.lease_issue import delegate, developer, issue, reset_clock
+from sugar_deploy.cli.lease_stick import deliver, file_argument, stick
 from sugar_deploy.cli.options import folder_option, verbosity_options
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
-
-file_argument = click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
 
 @click.group()
@@ -22,13 +21,13 @@ def lease() -> None:
     \b
     Example:
       sugar-deploy lease issue laptops.csv -o leases.sig --days 365 -C lima
-      sugar-deploy lease stick leases.sig /media/stick
+      sugar-deploy lease stick leases.sig stick.img
       sugar-deploy lease verify leases.sig --serial SHC12345678 --uuid UUID -C lima
       sugar-deploy lease delegate laptops.csv --to san-martin -o d-lease.sig --days 400 -C lima
     """
 
 
-for _command in (issue, delegate, developer, reset_clock):
+for _command in (issue, delegate, developer, reset_clock, stick, deliver):
     lease.add_command(_command)
 
 
@@ -58,20 +57,22 @@ def inspect(file: Path, verbose: int, quiet: bool) -> None:
 @click.option("--serial", required=True, help="The laptop's serial number.")
 @click.option("--uuid", required=True, help="The laptop's UUID.")
 @click.option("--now", "clock", metavar="TIME", help="What its clock says, YYYYMMDDTHHMMSSZ; the present by default.")
-@click.option("--as", "kind", type=click.Choice(["lease.sig", "develop.sig"]), help="What the laptop takes it for.")
-@folder_option
-@demo_option
-@verbosity_options
+@click.option("--rtc", nargs=2, metavar="TIME COUNT", help="What it shows when its clock is in doubt.")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["lease.sig", "develop.sig", "rtcreset.sig"]),
+    help="What the laptop takes it for.",
+)
+@keys_options
 def verify(
     file: Path,
     serial: str,
     uuid: str,
     clock: str | None,
+    rtc: tuple[str, str] | None,
     kind: str | None,
-    folder: Folder,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
+    asked: Asked,
 ) -> int:
     """Tell whether a laptop with the deployment's keys takes a file, and if not, the first rule broken.
 
@@ -82,52 +83,34 @@ def verify(
     Example:
       sugar-deploy lease verify lease.sig --serial SHC12345678 --uuid UUID -C lima
       sugar-deploy lease verify lease.sig --serial SHC12345678 --uuid UUID --now 20280101T000000Z -C lima
+      sugar-deploy lease verify rtcreset.sig --serial SHC12345678 --uuid UUID
+          --rtc 20110510T200549Z 0000012345 -C lima
     """
     from olpc_security import explain
     from olpc_security.laptop import Laptop
     from olpc_security.rules import Refusal
+    from olpc_security.scan import Clock
     from olpc_security.times import seconds_of
     from olpc_security.trust import TrustedKeys
 
-    from sugar_deploy.cli.keys_options import now
     from sugar_deploy.keys.laptop.purposes import PURPOSES
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     trusted = {
         letter: TrustedKeys(tuple(own.public(entry) for entry in own.entries() if entry.name == name))
         for name, letter in PURPOSES.items()
     }
     try:
-        asked = explain.Asked(Laptop(serial, uuid), trusted, seconds_of(clock) if clock else now())
+        moment = seconds_of(clock) if clock else asked.now
+        question = explain.Asked(Laptop(serial, uuid), trusted, moment, Clock(*rtc) if rtc else None)
     except Refusal as refusal:
         raise UsageError(refusal.what, refusal.rule.words) from None
-    verdict = explain.explain(file.read_bytes(), asked, kind or "")
-    if not quiet:
-        click.echo(f"{file}: {verdict}")
+    data = file.read_bytes()
+    if rtc is None and (kind or explain.kind_of(data)) == explain.RTC_RESETS:
+        raise UsageError(f"{file} is for a clock in doubt", "Tell what the laptop shows: --rtc TIME COUNT")
+    verdict = explain.explain(data, question, kind or "")
+    asked.tell(f"{file}: {verdict}")
     return 0 if verdict.is_valid else 1
-
-
-@lease.command()
-@file_argument
-@click.argument("out", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@verbosity_options
-def stick(file: Path, out: Path, verbose: int, quiet: bool) -> None:
-    """Put leases or developer keys onto a stick, where the firmware and the initramfs look for them.
-
-    \b
-    OUT is the root of a mounted stick with FAT.
-
-    \b
-    Example:
-      sugar-deploy lease stick leases.sig /media/stick
-      sugar-deploy lease stick develop.sig /media/stick
-    """
-    from sugar_deploy.keys.lease.issue import read_leases
-    from sugar_deploy.keys.lease.stick import write_stick
-
-    for path in write_stick(read_leases(file), out):
-        if not quiet:
-            click.echo(str(path))
 
 
 @lease.command()

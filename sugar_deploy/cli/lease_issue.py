@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option
+from sugar_deploy.cli.keys_options import Asked, signing_options
 from sugar_deploy.cli.narrate import narrator
-from sugar_deploy.cli.options import folder_option, verbosity_options
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
+from sugar_deploy.keys.laptop.purposes import DELEGATE
 
 if TYPE_CHECKING:
     from olpc_security.laptop import Laptop
+
+    from sugar_deploy.keys.lease.issue import Order
 
 F = TypeVar("F", bound=Callable[..., Any])
 DAY_SECONDS = 86400
@@ -38,44 +40,63 @@ def days_option(function: F) -> F:
 @laptops_argument
 @output_option
 @days_option
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def issue(
-    laptops: Path,
-    output: Path,
-    days: int,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@click.option("--by", metavar="NAME", help="Sign with the key delegate-NAME of a region or school server.")
+@click.option(
+    "--delegation",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What `lease delegate` wrote for that key.",
+)
+@signing_options
+def issue(laptops: Path, output: Path, days: int, by: str | None, delegation: Path | None, asked: Asked) -> None:
     """Issue leases for a list of laptops, lines of SERIAL,UUID.
 
     \b
     Stolen ones, see `lease revoke`, are left out. The same command carries on a run that was cut off.
 
     \b
+    With --by, the key of a region or a school issues them, for laptops that are delegated to it and no
+    others; none outlives its delegation. Of the deployment's own keys only lease-1.public is needed.
+
+    \b
     Example:
       sugar-deploy lease issue laptops.csv -o leases.sig --days 365 -C lima
+      sugar-deploy lease issue laptops.csv -o leases.sig --days 30 --by loreto
+          --delegation d-lease.sig -C loreto
     """
-    from olpc_security.times import written
-
-    from sugar_deploy.keys.lease.issue import Order
     from sugar_deploy.keys.lease.issue import issue as issue_all
 
+    if (by is None) != (delegation is None):
+        raise UsageError("a key and its delegation belong together", "Say --by NAME and --delegation FILE, or none")
     _require_new(output)
-    say = narrator(quiet=quiet, as_json=False)
-    wanted = _not_stolen(laptops, folder)
-    key = key_set(folder, demo=demo).signer("lease", passphrase(passphrase_file), now())
-    order = Order(wanted, written(now() + days * DAY_SECONDS), f"{days} days", now())
+    say = narrator(quiet=asked.quiet, as_json=False)
+    wanted = _not_stolen(laptops, asked.folder)
+    order = _order(wanted, days, by, delegation, asked)
+    key = asked.signer(f"{DELEGATE}{by}" if by else "lease")
     ready = issue_all(key, order, output, lambda count: say(f"{count} of {len(wanted)} leases"))
     if ready:
         say(f"{ready} of them were ready from a run that was cut off")
-    if not quiet:
-        click.echo(f"Next: sugar-deploy lease stick {output} STICK")
+    if by and len(wanted) > 1:
+        click.echo(
+            f"Warning: {output} is for `lease stick` and for school servers, not for a laptop as it is: the firmware "
+            "reads one delegated lease from a file",
+            err=True,
+        )
+    asked.tell(f"{output}{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
+
+
+def _order(wanted: list[Laptop], days: int, by: str | None, delegation: Path | None, asked: Asked) -> Order:
+    from olpc_security.times import written
+
+    from sugar_deploy.keys.lease.delegated import read_chains
+    from sugar_deploy.keys.lease.issue import Order
+
+    until, own = written(asked.now + days * DAY_SECONDS), asked.keys
+    if by is None or delegation is None:
+        return Order(wanted, until, f"{days} days", asked.now)
+    root = own.public(own.entry("lease"))
+    chains = read_chains(delegation, wanted, own.public(own.entry(f"{DELEGATE}{by}")), root, asked.now)
+    return Order(wanted, until, f"{days} days by {by}", asked.now, chains, root)
 
 
 @click.command()
@@ -83,21 +104,8 @@ def issue(
 @click.option("--to", "to", metavar="NAME", required=True, help="The key delegate-NAME of a region or school server.")
 @output_option
 @days_option
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def delegate(
-    laptops: Path,
-    to: str,
-    output: Path,
-    days: int,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def delegate(laptops: Path, to: str, output: Path, days: int, asked: Asked) -> None:
     """Let a school server's key issue leases for these laptops, and no others, for so long.
 
     \b
@@ -110,29 +118,22 @@ def delegate(
     from olpc_security.times import written
 
     from sugar_deploy.files import write_atomically
-    from sugar_deploy.keys.laptop.purposes import DELEGATE
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     server = own.public(own.entry(f"{DELEGATE}{to}"))
-    wanted = _not_stolen(laptops, folder)
-    key = own.signer("lease", passphrase(passphrase_file), now())
-    until = written(now() + days * DAY_SECONDS)
-    made = [issuing.delegation(key, server, laptop, until, now()) for laptop in wanted]
+    wanted = _not_stolen(laptops, asked.folder)
+    key = asked.signer("lease")
+    until = written(asked.now + days * DAY_SECONDS)
+    made = [issuing.delegation(key, server, laptop, until, asked.now) for laptop in wanted]
     write_atomically(output, write_delegations(made))
-    if not quiet:
-        click.echo(f"{len(made)} laptops delegated to {to} until {until}")
+    asked.tell(f"{len(made)} laptops delegated to {to} until {until}{asked.mark}")
 
 
 @click.command()
 @laptops_argument
 @output_option
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def developer(
-    laptops: Path, output: Path, folder: Folder, passphrase_file: Path | None, demo: bool, verbose: int, quiet: bool
-) -> None:
+@signing_options
+def developer(laptops: Path, output: Path, asked: Asked) -> None:
     """Issue developer keys, which unlock these laptops for ever.
 
     \b
@@ -143,11 +144,10 @@ def developer(
 
     from sugar_deploy.files import write_atomically
 
-    wanted = _not_stolen(laptops, folder)
-    key = key_set(folder, demo=demo).signer("developer", passphrase(passphrase_file), now())
+    wanted = _not_stolen(laptops, asked.folder)
+    key = asked.signer("developer")
     write_atomically(output, "".join(issuing.developer_key(key, laptop).line for laptop in wanted))
-    if not quiet:
-        click.echo(f"{len(wanted)} developer keys. Next: sugar-deploy lease stick {output} STICK")
+    asked.tell(f"{len(wanted)} developer keys{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
 
 
 @click.command("reset-clock")
@@ -156,22 +156,8 @@ def developer(
 @click.option("--current", required=True, metavar="TIME", help="The time that it shows, YYYYMMDDTHHMMSSZ.")
 @click.option("--count", required=True, help="The count that it shows, 10 digits.")
 @output_option
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def reset_clock(
-    serial: str,
-    uuid: str,
-    current: str,
-    count: str,
-    output: Path,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def reset_clock(serial: str, uuid: str, current: str, count: str, output: Path, asked: Asked) -> None:
     """Let a laptop whose clock went back set it to the present.
 
     \b
@@ -186,15 +172,14 @@ def reset_clock(
 
     from sugar_deploy.files import write_atomically
 
-    key = key_set(folder, demo=demo).signer("lease", passphrase(passphrase_file), now())
+    key = asked.signer("lease")
     try:
         laptop = Laptop(serial, uuid)
-        reset = issuing.rtc_reset(key, laptop, current=current, count=count, new=written(now()))
+        reset = issuing.rtc_reset(key, laptop, current=current, count=count, new=written(asked.now))
     except Refusal as refusal:
         raise UsageError(refusal.what, refusal.rule.words) from None
     write_atomically(output, reset.line)
-    if not quiet:
-        click.echo(f"Next: copy {output} to security/rtcreset.sig on a stick")
+    asked.tell(f"{output}{asked.mark}. Next: sugar-deploy lease stick {output} STICK")
 
 
 def _not_stolen(file: Path, folder: Folder) -> list[Laptop]:

@@ -388,6 +388,11 @@ class Deployment(Section):
     domain: DomainName = Field(
         "lan", description="DNS domain in which each school's server is <school>.<domain>; never .local."
     )
+    demonstration: Flag = Field(
+        False,
+        description="A technology demonstration: its laptops trust the keys of `keys create --demo`, which protect "
+        "nothing and are refused everywhere else. Never for children's laptops.",
+    )
     repository: Repository = Field(default_factory=_shared(Repository), description="The deployment's packages.")
     services: Services = Field(default_factory=_shared(Services), description="Services' settings for all schools.")
     schools: dict[Slug, School] = Field(default_factory=dict, description="The schools, by short name.")

@@ -13,6 +13,11 @@ _NAMED = 5
 
 def notes(deployment: Deployment) -> Iterator[str]:
     """Sentences for people: what, where, and what to do about it."""
+    if deployment.demonstration:
+        yield (
+            f"{deployment.name} is a demonstration: its laptops trust keys that protect nothing. For children's "
+            "laptops take `demonstration` out, and make keys: sugar-deploy keys create."
+        )
     without = [
         name
         for name, school in deployment.schools.items()

@@ -19,7 +19,6 @@ _COUNTERPARTS = {
     "bcrypt": "python3-bcrypt",
     "cryptography": "python3-cryptography",
     "markupsafe": "python3-markupsafe",
-    "pycryptodomex": "python3-pycryptodome",
     "pynacl": "python3-nacl",
     "pyyaml": "python3-yaml",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from olpc_security.keys import PublicKey
@@ -22,14 +23,7 @@ def copy_leases(plan: Plan, folder: Folder, draft: Draft) -> None:
     schools = [host.name for host in plan.hosts if "antitheft" in host.services]
     if not schools:
         return
-    # Former keys as well: laptops trust them until their tags are taken away.
-    keys = [_key01(path) for path in sorted(folder.laptop_keys.glob("lease-*.public"))]
-    if not keys:
-        raise UsageError(
-            f"services.antitheft runs at {schools[0]}, but there is no lease key in {folder.laptop_keys}",
-            "Make the keys: sugar-deploy keys create; or switch the service off",
-        )
-    draft.text(f"{FOLDER}/lease-keys", "".join(keys))
+    draft.text(f"{FOLDER}/lease-keys", "".join(_keys(folder, schools[0], is_demo=plan.deployment.demonstration)))
     if folder.stolen.exists():
         draft.copy(folder.stolen, f"{FOLDER}/stolen.list")
     for school in schools:
@@ -37,6 +31,37 @@ def copy_leases(plan: Plan, folder: Folder, draft: Draft) -> None:
             path = folder.leases / school / name
             if path.exists():
                 draft.copy(path, f"{FOLDER}/{school}/{name}")
+
+
+def _keys(folder: Folder, school: str, *, is_demo: bool) -> list[str]:
+    """The lease keys as key01 lines; raises UsageError where there is none, or one that protects nothing."""
+    own = folder.demo_keys if is_demo else folder.laptop_keys
+    # Former keys as well: laptops trust them until their tags are taken away.
+    keys = [_key01(path) for path in sorted(own.glob("lease-*.public"))]
+    if not keys:
+        words = "sugar-deploy keys create --demo" if is_demo else "sugar-deploy keys create"
+        raise UsageError(
+            f"services.antitheft runs at {school}, but there is no lease key in {own}",
+            f"Make the keys: {words}; or switch the service off",
+        )
+    demo = {_key01(path) for path in folder.demo_keys.glob("lease-*.public")}
+    if not is_demo and (_is_marked(own) or demo.intersection(keys)):
+        raise UsageError(
+            f"the keys in {own} are for demonstrations and protect nothing",
+            "A deployment has keys of its own: sugar-deploy keys create",
+        )
+    return keys
+
+
+def _is_marked(keys: Path) -> bool:
+    """Whether a set of keys says of itself that it is for demonstrations."""
+    try:
+        content = json.loads((keys / "keys.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return False  # only public keys are on this machine
+    except ValueError:
+        raise UsageError(f"{keys / 'keys.json'} is damaged", "Restore it from a copy, or from the escrow") from None
+    return isinstance(content, dict) and content.get("demo") is True
 
 
 def _key01(path: Path) -> str:

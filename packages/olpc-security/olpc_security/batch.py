@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -66,6 +68,15 @@ class _Worker:
 
 def _take_key(der: bytes, now: int) -> None:
     _Worker.key, _Worker.now = PrivateKey.from_der(der), now
+    # A parent that was killed cannot tell its workers to stop: they would wait for ever, with the key in memory.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _issue_chunk(wishes: list[Wish]) -> list[Timed]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sugar_server import __version__
 from sugar_server.antitheft import commands as antitheft
+from sugar_server.antitheft import stick_commands as activation_sticks
 from sugar_server.backup import commands as backup
 from sugar_server.builds import commands as builds
 from sugar_server.command import Failed, add_root, add_state
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     library.add(commands)
     builds.add(commands)
     antitheft.add(commands)
+    activation_sticks.add(commands)
     pages.add(commands)
     database.add(commands)
     return parser

@@ -74,6 +74,11 @@ def rom_version(image: bytes, model: Model) -> str:
     return image[model.version_at + 6 : model.version_at + 12].decode("latin-1").strip()
 
 
+def rom_number(image: bytes, model: Model) -> int:
+    """By which the firmware orders versions: the five characters behind the Q as a number to the base 36."""
+    return int(image[model.version_at + 7 : model.version_at + 12].replace(b" ", b"0"), 36)
+
+
 def rom_crc(image: bytes, model: Model) -> bytes:
     """The CRC word: zlib's polynomial, begun at 0, not inverted at the end, over the ROM with that word all ones."""
     blanked = image[: model.crc_at] + _ERASED * 4 + image[model.crc_at + 4 :]

@@ -59,6 +59,7 @@ KINDS = {
         Kind("actos", Content.KERNEL, "os", "boot"),
         Kind("actrd", Content.RAMDISK, "os", "boot"),
         Kind("bootfw", Content.ROM, "fw", "boot"),
+        Kind("fw", Content.ROM, "fw", "boot"),
         Kind("ecfw", Content.EC, "fw", "boot"),
         Kind("fs", Content.SPECIFICATION, "fs", ""),
     )

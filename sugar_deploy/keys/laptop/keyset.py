@@ -86,6 +86,10 @@ class KeySet:
         """Whether the private key is on this machine."""
         return (self.path / f"{entry.file}.pem").exists()
 
+    def has_any_private(self) -> bool:
+        """Whether one of the private keys is on this machine, whose passphrase is the set's."""
+        return any(self.has_private(entry) for entry in self.entries())
+
     def private(self, entry: Entry, passphrase: str) -> PrivateKey:
         """The private key of an entry; raises DeployError if the passphrase does not open it or it is not here."""
         file = self.path / f"{entry.file}.pem"

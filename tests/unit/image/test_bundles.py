@@ -43,10 +43,13 @@ def private(name: str) -> PrivateKey:
     return PrivateKey.from_der((SIGNED / "keys" / f"{name}.private").read_bytes())
 
 
-def rom(number: int) -> bytes:
+def rom(number: int, release: bytes = b"", holds: bytes = b"") -> bytes:
     """A ROM image whose CRC is computed bit by bit: polynomial 0xedb88320, begun at 0, not inverted."""
     size, version_at, crc_at, version, data_at = ROMS[number]
+    if release:
+        version = version[:6] + release.ljust(7) + release[:3]
     image = bytearray(b"\x90" * 64 + bytes(size - 64))
+    image[0x1000 : 0x1000 + len(holds)] = holds
     image[data_at : data_at + 0x10000] = b"\xff" * 0x10000
     image[version_at : version_at + 16] = version
     image[crc_at : crc_at + 4] = b"\xff" * 4

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,8 +143,14 @@ def test_keys_for_demonstrations_never_stand_in(keys: KeySet, folder: Folder, ca
         status, _, said = run(capsys, "keys", *words, "-C", folder.root)
         assert (status, "for demonstrations and protect nothing" in said) == (1, True), words
     shutil.move(keys.path, demo.path)
-    status, said, _ = run(capsys, "keys", "list", "--demo", "-C", folder.root)
-    assert (status, "demo" in said) == (0, True)
+    status, _, said = run(capsys, "keys", "list", "--demo", "-C", folder.root)
+    assert (status, "lima is no demonstration" in said) == (2, True)
+    folder.file.write_text(folder.file.read_text().replace("version: 1\n", "version: 1\ndemonstration: true\n"))
+    for words in (["--demo"], []):
+        status, said, _ = run(capsys, "keys", "list", *words, "-C", folder.root)
+        assert (status, said.splitlines()[1].split()[0], "demo" in said) == (0, "os", True)
+    status, said, _ = run(capsys, "check", "-C", folder.root)
+    assert (status, "Note: lima is a demonstration" in said) == (0, True)
 
 
 def test_another_deployments_keys_are_refused(folder: Folder) -> None:
@@ -218,6 +225,19 @@ def test_restored_by_the_command_under_a_new_passphrase(
     assert run(capsys, "keys", "escrow", "restore", *parts, *words)[0] == 0
     assert {entry: keys.public(entry) for entry in keys.entries()} == before
     assert keys.private(keys.entry("os"), "another passphrase of words").public == before[keys.entry("os")]
+
+
+def test_where_keys_are_not_shared_its_package_is_not_needed(
+    folder: Folder, tmp_path: Path, passphrase_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "Cryptodome.Protocol.SecretSharing", None)
+    monkeypatch.delitem(sys.modules, "sugar_deploy.keys.laptop.escrow")
+    monkeypatch.delattr("sugar_deploy.keys.laptop.escrow")
+    words = ["-C", folder.root, "--passphrase-file", passphrase_file]
+    splitting = ["keys", "escrow", "split", tmp_path / "out", "--shares", "3", "--needed", "2", *words]
+    status, _, said = run(capsys, *splitting)
+    assert (status, "pip install 'sugar-deploy[escrow]'" in said) == (1, True)
+    assert run(capsys, "keys", "create", "--delegate", "new", *words)[0] == 0
 
 
 def test_files_are_signed(keys: KeySet, folder: Folder, passphrase_file: Path, capsys: Capture) -> None:
@@ -306,21 +326,40 @@ def test_a_stick_for_unlocked_laptops(folder: Folder, keys: KeySet, capsys: Capt
     keys.rotate("lease", WORDS, NOW, 10)
     out = folder.root / "stick"
     assert run(capsys, "keys", "export", "stick", out, "-C", folder.root)[0] == 0
-    assert sorted(path.name for path in out.iterdir()) == [
-        "a2.pub",
-        "d1.pub",
-        "keys.fth",
-        "o1.pub",
-        "s1.pub",
-        "w1.pub",
-    ]
-    assert (out / "a2.pub").read_bytes() == keys.public(keys.entry("lease")).der
+    names = {"s1": "fs", "o1": "os", "w1": "fw", "a2": "lease", "d1": "developer", "t2": "lease"}
+    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{tag}.pub" for tag in names), "keys.fth"])
+    for tag, name in names.items():
+        assert (out / f"{tag}.pub").read_bytes() == keys.public(keys.entry(name)).der
     lines = (out / "keys.fth").read_text().splitlines()
     # The firmware takes a file for a script if it begins so.
     assert lines[0].startswith("\\ ")
-    adding = [line for line in lines if line.startswith("add-tag")]
-    assert adding == [f"add-tag-from-file {name} u:\\{name}.pub" for name in ("s1", "o1", "w1", "a2", "d1")]
     assert all(len(line) < 128 for line in lines)
+    added = "".join(f"added {tag} from u:\\{tag}.pub\n" for tag in names)
+    assert injected(out) == f"{added}All keys are there\ntags: s1 o1 w1 a2 d1 t2\n"
+
+
+def injected(stick: Path, *before: str, battery: int = 0x10) -> str:
+    """What a laptop with these tags says of the stick's script: gforth with the firmware's words."""
+    tags = "".join(f's" {value}" s" {tag}" tag! ' for tag, value in (one.split("=") for one in before))
+    argv = ["gforth", Path(__file__).with_name("firmware.fs"), "-e", f"{battery} battery ! {tags}"]
+    done = subprocess.run([*argv, stick / "keys.fth", "-e", "bye"], capture_output=True, text=True, timeout=60)
+    return done.stderr if done.returncode else done.stdout
+
+
+def test_the_script_adds_what_is_missing_and_looks_first(folder: Folder, keys: KeySet, capsys: Capture) -> None:
+    out = folder.root / "stick"
+    words = ["--sku", "1CL1BZP0KD6", "--sku", "1CL11ZP0KD7", "-C", folder.root]
+    assert run(capsys, "keys", "export", "stick", out, *words)[0] == 0
+    some = ["P#=1CL11ZP0KD7", "s1=x", "o1=x", "w1=x", "a1=x"]
+    told = "added d1 from u:\\d1.pub\nadded t1 from u:\\t1.pub\nAll keys are there\ntags: P# s1 o1 w1 a1 d1 t1\n"
+    assert injected(out, *some) == told, "a run that was cut off is carried on"
+    assert injected(out, *some, "d1=x", "t1=x") == "All keys are there\ntags: P# s1 o1 w1 a1 d1 t1\n"
+    # No external power; a battery that is low; one that is being charged slowly.
+    for battery in (0x00, 0x14, 0x90):
+        assert "Connect external power" in injected(out, *some, battery=battery)
+    for other in (["P#=1CL11ZP0KD9"], ["P#=1CL11ZP0KD"], []):
+        assert "This laptop is of another kind" in injected(out, *other)
+    assert run(capsys, "keys", "export", "stick", out, "--sku", 'x" bye', "-C", folder.root)[0] == 2
 
 
 def test_a_list_for_people_and_for_scripts(folder: Folder, keys: KeySet, capsys: Capture) -> None:

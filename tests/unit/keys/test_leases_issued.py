@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.keys.laptop.keyset import KeySet
 from sugar_deploy.keys.lease import issue as issuing
 from sugar_deploy.keys.lease.laptops import read_laptops
+from tests.unit.image.fat_reader import Volume
 from tests.unit.olpc_security import model
 
 Capture = pytest.CaptureFixture[str]
@@ -39,8 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     """A deployment's folder on that day, with a list of laptops."""
-    for module in ("lease_issue", "keys_options"):
-        monkeypatch.setattr(f"sugar_deploy.cli.{module}.now", lambda: NOW)
+    monkeypatch.setattr("sugar_deploy.cli.keys_options.now", lambda: NOW)
     assert keys_options.now() == NOW
     folder = Folder(Path(shutil.copytree(made, tmp_path / "lima")))
     (tmp_path / "words").touch(0o600)
@@ -127,6 +130,35 @@ def test_a_run_that_was_cut_off_is_carried_on(folder: Folder, tmp_path: Path) ->
     assert not note.exists()
 
 
+def test_a_run_that_was_killed_is_carried_on_without_loss_or_doubles(folder: Folder, tmp_path: Path) -> None:
+    """The real command with its worker processes, which must not outlive it: they hold the key, and its lock."""
+    laptops = [Laptop(f"SHC{number:08d}", UUID) for number in range(1500)]
+    (tmp_path / "many.csv").write_text("".join(f"{laptop.serial},{laptop.uuid}\n" for laptop in laptops))
+    out, draft = tmp_path / "leases.sig", tmp_path / ".leases.sig.part"
+    argv = [sys.executable, "-m", "sugar_deploy", "lease", "issue", tmp_path / "many.csv", "-o", out]
+    # The keys were made in the test's own time; this one runs in the real one.
+    argv += ["--days", "3650", "-C", folder.root, "--passphrase-file", tmp_path / "words"]
+    index = folder.laptop_keys / "keys.json"
+    index.write_text(index.read_text().replace('"created": "20261126T', '"created": "20200101T'))
+    first = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (draft.exists() and draft.stat().st_size > 100 * 630) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.kill()
+    # Its output ends when nobody is left who could write to it.
+    first.communicate(timeout=60)
+    assert not out.exists()
+    begun = draft.read_bytes()
+    second = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert (second.returncode, "were ready from a run that was cut off" in second.stdout) == (0, True), second.stderr
+    data = out.read_bytes()
+    ready = len(begun) // 630 * 630
+    assert ready >= 100 * 630
+    assert data[:ready] == begun[:ready]
+    heads = [line[:18].decode() for line in data.splitlines()]
+    assert heads == [f"act01: {laptop.serial}" for laptop in laptops]
+
+
 def test_a_stick_has_both_copies(folder: Folder, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "leases.sig"
     leased(capsys, folder, "issue", tmp_path / "laptops.csv", "-o", out, "--days", "30")
@@ -138,6 +170,13 @@ def test_a_stick_has_both_copies(folder: Folder, tmp_path: Path, capsys: Capture
     assert json.loads(wrapper, strict=False)[1] == {
         laptop.serial: f"{line}\n" for laptop, line in zip(LAPTOPS, out.read_text().splitlines(), strict=True)
     }
+    image = tmp_path / "stick.img"
+    assert run(capsys, "lease", "stick", out, image)[:2] == (0, f"{image}\n{image}.bmap\n")
+    assert Volume(image.read_bytes()).files() == {"LEASE.SIG": wrapper, "SECURITY/LEASE.SIG": out.read_bytes()}
+    before = image.read_bytes()
+    assert run(capsys, "lease", "stick", out, image)[0] == 0
+    assert image.read_bytes() == before
+    assert run(capsys, "lease", "stick", out, tmp_path / "nowhere")[0] == 2
 
 
 def test_a_developer_key(folder: Folder, tmp_path: Path, capsys: Capture) -> None:
@@ -145,9 +184,11 @@ def test_a_developer_key(folder: Folder, tmp_path: Path, capsys: Capture) -> Non
     assert leased(capsys, folder, "developer", tmp_path / "laptops.csv", "-o", out)[0] == 0
     assert scanned(out.read_bytes(), LAPTOPS[4], public(folder, "developer"), 0, b"dev01:") == 1
     (tmp_path / "stick").mkdir()
+    (tmp_path / "stick/lease.sig").write_text("leases that lie there already")
     assert run(capsys, "lease", "stick", out, tmp_path / "stick")[0] == 0
-    assert [str(path.relative_to(tmp_path / "stick")) for path in (tmp_path / "stick").rglob("*.sig")] == [
-        "security/develop.sig"
+    assert sorted(str(path.relative_to(tmp_path / "stick")) for path in (tmp_path / "stick").rglob("*.sig")) == [
+        "lease.sig",
+        "security/develop.sig",
     ]
 
 
@@ -195,6 +236,16 @@ def test_a_clock_reset(folder: Folder, tmp_path: Path, capsys: Capture) -> None:
     text = f"SHC00000000:{UUID}:20110510T200549Z:0000012345:20261126T133320Z".encode()
     assert model.signed(line[len(head) : -1].split(b" "), text, b"SHC00000000", [public(folder, "lease")], NOW)
     assert leased(capsys, folder, *words, "12345", "-o", out)[0] == 2
+    (tmp_path / "stick").mkdir()
+    assert run(capsys, "lease", "stick", out, tmp_path / "stick")[0] == 0
+    assert [str(path.relative_to(tmp_path / "stick")) for path in (tmp_path / "stick").rglob("*.sig")] == [
+        "security/rtcreset.sig"
+    ]
+    asked = ["lease", "verify", out, "--serial", "SHC00000000", "--uuid", UUID, "-C", folder.root]
+    assert run(capsys, *asked, "--rtc", "20110510T200549Z", "0000012345")[:2] == (0, f"{out}: valid: line 1\n")
+    status, said, _ = run(capsys, *asked, "--rtc", "20110510T200549Z", "0000012346")
+    assert (status, "the laptop shows 0000012346 [count: " in said) == (1, True)
+    assert run(capsys, *asked)[0] == 2, "what the laptop shows has to be told"
 
 
 def test_every_fault_of_a_list_is_told_with_its_place(tmp_path: Path) -> None:
@@ -211,7 +262,7 @@ def test_every_fault_of_a_list_is_told_with_its_place(tmp_path: Path) -> None:
 def test_a_clock_before_the_keys_were_made_issues_nothing(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("sugar_deploy.cli.lease_issue.now", lambda: NOW - DAY)
+    monkeypatch.setattr("sugar_deploy.cli.keys_options.now", lambda: NOW - DAY)
     out = tmp_path / "leases.sig"
     status, _, said = leased(capsys, folder, "issue", tmp_path / "laptops.csv", "-o", out, "--days", "30")
     assert (status, "before the key lease was made" in said, out.exists()) == (1, True, False)

@@ -61,7 +61,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> MiniDeb
         small.add("bookworm", "libpython", "1:1.2-3", architecture, Source="python3-defaults (1.2)")
     small.add("bookworm", "python3-venv", Depends="python3")
     for architecture in ("i386", "armhf"):
-        for name in ("bcrypt", "cryptography", "markupsafe", "nacl", "pycryptodome", "yaml"):
+        for name in ("bcrypt", "cryptography", "markupsafe", "nacl", "yaml"):
             small.add("bookworm", f"python3-{name}", "1", architecture)
     small.add("bookworm", "server", Depends="server-data | lavish", Recommends="lavish")
     small.add("bookworm", "server-clock", Provides="time-daemon", Conflicts="time-daemon")
