@@ -18,7 +18,7 @@ Fresh = Callable[..., Laptop]
 
 
 RELEASES = {"installed": installed, "trixie": trixie.command}
-ON_BOTH = ("conformance", "neighborhood", "rooms", "stream")
+ON_BOTH = ("bounds", "conformance", "neighborhood", "rooms", "stream")
 """Tests of these are run against both releases of Prosody."""
 
 
