@@ -5,7 +5,7 @@
 -- Sugar asks for the properties of each new buddy, so a school asks N * (N - 1) times. What newcomers are told holds
 -- the answer, too: it is cut out of the letter's text. All else, errors and restricted nodes, is left to mod_pep.
 
-local outbox, items, users = module.outbox, module.items, module.users;
+local outbox, items, users = module.outbox, module.pep_items, module.users;
 
 local xmlns_pubsub = "http://jabber.org/protocol/pubsub";
 

@@ -20,7 +20,7 @@ module:require "moving";
 module.users = {}; -- bare JID -> user, of users with a session
 local users = module.users;
 local rosters = module:require "rosters";
-module.items = items;
+module.pep_items = items;
 module:require "answers";
 
 local host = module.host;
