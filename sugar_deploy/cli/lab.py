@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from sugar_deploy.cli.lab_living import apply, shell, ssh_config, the_lab, verify
-from sugar_deploy.cli.lab_options import backend_option, offline_option, scenario_option, source_option, suite_option
+from sugar_deploy.cli.lab_options import (
+    backend_option,
+    memory_option,
+    offline_option,
+    scenario_option,
+    source_option,
+    suite_option,
+)
 from sugar_deploy.cli.lab_report import describe, show
 from sugar_deploy.cli.lab_test import test
 from sugar_deploy.cli.narrate import narrator
@@ -41,6 +48,7 @@ for command in (apply, shell, ssh_config, test, verify):
 @source_option
 @suite_option
 @backend_option
+@memory_option
 @offline_option
 @click.option("--with-sugar", is_flag=True, help="The laptops run Debian's Sugar, on a screen to look at by VNC.")
 @click.option("--name", "identity", metavar="LAB", help="Call the lab this; made up by default.")

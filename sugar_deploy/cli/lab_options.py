@@ -25,6 +25,13 @@ suite_option = click.option(
     "--suite", type=click.Choice(("bookworm", "trixie")), default="bookworm", show_default=True, help="Debian."
 )
 offline_option = click.option("--offline", is_flag=True, help="The servers have no network but their LAN.")
+memory_option = click.option(
+    "--memory",
+    "memory_mib",
+    metavar="MIB",
+    type=click.IntRange(min=128),
+    help="All that each server has, without swap; by default a virtual machine has 1024, a container what there is.",
+)
 backend_option = click.option(
     "--backend",
     type=click.Choice(("auto", "nspawn", "qemu-kvm", "qemu-tcg")),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sugar_deploy.cli.lab_options import backend_option, scenario_option, source_option, suite_option
+from sugar_deploy.cli.lab_options import backend_option, memory_option, scenario_option, source_option, suite_option
 from sugar_deploy.cli.lab_report import describe, report
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import json_option, verbosity_options
@@ -20,6 +20,7 @@ from sugar_deploy.folder import Folder
 @source_option
 @suite_option
 @backend_option
+@memory_option
 @click.option("--offline", is_flag=True, help="Without any network: installed and upgraded from sticks.")
 @click.option("--keep", is_flag=True, help="Leave the machines running, whatever the outcome.")
 @json_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from sugar_deploy.lab import cgroups
+from sugar_deploy.lab import cgroups, memory
 from sugar_deploy.lab.launch import is_alive, is_locked, registry
 from sugar_deploy.lab.places import LabPlace, cache_root
 
@@ -33,6 +33,7 @@ def _clear(place: LabPlace) -> None:
     if groups is not None:
         # Empty groups only: where something still runs, there is a lab that this one does not know of.
         cgroups.remove(groups / f"{cgroups.PREFIX}{place.identity}")
+    memory.release(place.identity)
     shutil.rmtree(place.disks, ignore_errors=True)
     shutil.rmtree(place.root, ignore_errors=True)
 

@@ -55,10 +55,11 @@ class Lab:
         identity: str | None = None,
         offline: bool = False,
         with_sugar: bool = False,
+        memory_mib: int | None = None,
         say: Say = lambda _: None,
     ) -> Lab:
         """A server for each school, named as the school, and a laptop for each server, <school>-laptop."""
-        machines = machines_for(deployment, offline=offline, with_sugar=with_sugar)
+        machines = machines_for(deployment, offline=offline, with_sugar=with_sugar, memory_mib=memory_mib)
         return cls(machines, suite=suite, backend=backend, identity=identity, say=say)
 
     @classmethod

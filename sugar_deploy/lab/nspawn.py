@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.lab import cgroups, network, plugged
+from sugar_deploy.lab import cgroups, memory, network, plugged
 from sugar_deploy.lab.backend import Seat, Wire
 from sugar_deploy.lab.guest import GuestFile, place
 from sugar_deploy.lab.process import execute
@@ -23,6 +23,8 @@ ConditionCapability=
 ExecStart=
 ExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x
 """
+
+_JOIN = 'for group in $0; do echo $$ > "$group"/cgroup.procs || exit; done; exec "$@"'
 
 
 class Nspawn:
@@ -46,10 +48,12 @@ class Nspawn:
         for index, nic in enumerate(seat.machine.nics):
             port = network.port(seat.number, index)
             network.run_all(network.plug_argvs(network.namespace(name), nic.name, nic.link, port))
-        group = cgroups.group(seat.spec.identity, name)
+        groups = [str(cgroups.group(seat.spec.identity, name))]
+        if seat.machine.held_to_memory:
+            groups.append(str(memory.hold(seat.spec.identity, name, seat.machine.memory_mib)))
         with seat.place.console(name).open("ab") as console:
             return subprocess.Popen(
-                ("sh", "-c", 'echo $$ > "$0"/cgroup.procs && exec "$@"', str(group), *argv(seat, root)),
+                ("sh", "-c", _JOIN, " ".join(groups), *argv(seat, root)),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -64,6 +68,7 @@ class Nspawn:
     def kill(self, seat: Seat, process: subprocess.Popen[bytes] | None) -> None:
         name = seat.machine.name
         cgroups.kill(cgroups.group(seat.spec.identity, name))
+        memory.release(seat.spec.identity, name)
         if process is not None:
             process.kill()
             process.wait(20)

@@ -58,6 +58,7 @@ def bring_up(
     owned: bool = True,
     offline: bool = False,
     with_sugar: bool = False,
+    memory_mib: int | None = None,
     say: Say = lambda _: None,
 ) -> Lab:
     """A lab for a scenario as `init` writes it, or for a deployment's folder."""
@@ -75,6 +76,7 @@ def bring_up(
             identity=identity,
             offline=offline,
             with_sugar=with_sugar,
+            memory_mib=memory_mib,
             say=say,
         )
         lab.up(owned=owned)

@@ -39,6 +39,8 @@ class MachineSpec:
     school: str
     nics: tuple[Nic, ...]
     memory_mib: int = 1024
+    held_to_memory: bool = False
+    """A container, too, has no more than that; a virtual machine never has."""
     offline: bool = False
     """Without the lab's way to packages: a machine that has only what is brought to it."""
     sugar: bool = False

@@ -24,7 +24,7 @@ from types import FrameType
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
-from sugar_deploy.lab import aptproxy, cgroups, keys, network, relay
+from sugar_deploy.lab import aptproxy, cgroups, keys, memory, network, relay
 from sugar_deploy.lab.backend import Backend, Seat
 from sugar_deploy.lab.backends import backend
 from sugar_deploy.lab.control import read_line
@@ -150,6 +150,8 @@ class Supervisor:
         Path("/run/netns").mkdir(exist_ok=True)
         execute(("mount", "-t", "tmpfs", "-o", "mode=755", "sugar-deploy-lab", "/run/netns"))
         cgroups.mount_private()
+        if any(machine.held_to_memory for machine in self.spec.machines):
+            memory.mount_private()
         network.run_all(network.switch_argvs(self.spec))
         subprocess.Popen(aptproxy.argv(self.place.apt, cache_root() / "packages", self.mirrors))
         for desk in self.desks.values():
@@ -229,6 +231,7 @@ class Supervisor:
             with suppress(DeployError, OSError, subprocess.SubprocessError):
                 desk.kill()
         cgroups.remove(cgroups.ROOT / f"{cgroups.PREFIX}{self.spec.identity}")
+        memory.release(self.spec.identity)
         shutil.rmtree(self.place.disks, ignore_errors=True)
         shutil.rmtree(self.place.root, ignore_errors=True)
 

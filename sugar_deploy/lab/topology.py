@@ -17,11 +17,12 @@ UNPLUGGED = "unplugged"
 
 
 def machines_for(
-    deployment: Deployment, *, offline: bool = False, with_sugar: bool = False
+    deployment: Deployment, *, offline: bool = False, with_sugar: bool = False, memory_mib: int | None = None
 ) -> tuple[MachineSpec, ...]:
     """A server and a laptop for each school; schools share the uplink, each has a LAN of its own.
 
-    OFFLINE servers have no uplink: from them the laptop is all there is. WITH_SUGAR laptops run Sugar.
+    OFFLINE servers have no uplink: from them the laptop is all there is. WITH_SUGAR laptops run Sugar. MEMORY_MIB is
+    all that a server has, without swap.
     """
     schools = sorted(deployment.schools.items())
     if not schools:
@@ -35,7 +36,10 @@ def machines_for(
     return tuple(
         machine
         for server, laptop in pairs
-        for machine in (server, replace(laptop, sugar=True, memory_mib=_SUGAR_MIB) if with_sugar else laptop)
+        for machine in (
+            replace(server, memory_mib=memory_mib, held_to_memory=True) if memory_mib else server,
+            replace(laptop, sugar=True, memory_mib=_SUGAR_MIB) if with_sugar else laptop,
+        )
     )
 
 

@@ -10,7 +10,7 @@ modules_enabled = {
 	"admin_shell"; -- prosodyctl shell, for the administrator on the machine itself
 	"limits"; -- of what one connection may send
 	"sugar_roster"; "sugar_register"; "sugar_replies"; "sugar_alive"; "sugar_expiry"; -- of this package
-	"sugar_memory";
+	"sugar_bounds"; "sugar_memory";
 }
 
 -- No other servers (schools have no name that others could resolve), no messages kept for absent laptops (they
@@ -24,10 +24,11 @@ authentication = "internal_hashed"
 default_iteration_count = 4096
 
 -- One small file for each account, written when it is made: there is no database to wait for or to corrupt.
--- PEP items live in memory: laptops publish theirs at each login, and flash wears out.
+-- PEP items live in memory: laptops publish theirs at each login, and flash wears out. One for each node, as Sugar has.
 default_storage = "internal"
 storage = { pep = "memory"; pep_data = "memory" }
 pep_service_cache_size = 5000
+pep_max_items = 1
 
 -- telepathy-gabble stands still after the stream features when GnuTLS >= 3.6 agrees on TLS 1.3. The laptops of the
 -- first generations know nothing newer than TLS 1.0, which OpenSSL speaks only at security level 0; no client of

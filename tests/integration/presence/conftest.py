@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from . import trixie
 from .laptop import Laptop
-from .server import Server, running
+from .server import Server, installed, running
 from .wire import Client
 
 _numbers = itertools.count(1)
@@ -16,9 +17,21 @@ _numbers = itertools.count(1)
 Fresh = Callable[..., Laptop]
 
 
+RELEASES = {"installed": installed, "trixie": trixie.command}
+ON_BOTH = ("bounds", "conformance", "neighborhood", "rooms", "stream")
+"""Tests of these are run against both releases of Prosody."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The same tests, with the next release's server."""
+    name = metafunc.module.__name__.rpartition(".test_")[2]
+    if "server" in metafunc.fixturenames and name.startswith(ON_BOTH):
+        metafunc.parametrize("server", list(RELEASES), indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running() as server:
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with running(command=RELEASES[getattr(request, "param", "installed")]) as server:
         yield server
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +20,12 @@ PACKAGE = ROOT / "packages" / "prosody-sugar"
 TEMPLATE = ROOT / "roles" / "presence" / "templates" / "prosody.cfg.lua.j2"
 DOMAIN = "schoolserver.lima.example"
 USER = "prosody" if os.geteuid() == 0 else None
-# Another Prosody than the system's, as PROSODY="chroot --userspec=prosody /srv/trixie prosody"; it changes the
-# user itself, and finds this system's /tmp under the same path.
-COMMAND = shlex.split(os.environ.get("PROSODY", "prosody"))
-RUN_AS = None if "PROSODY" in os.environ else USER
+
+
+def installed(_folder: Path) -> list[str]:
+    """What starts this machine's own Prosody, as its user."""
+    change = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if USER else []
+    return [*change, "prosody"]
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Server:
     tls_port: int
     process: subprocess.Popen[bytes] | None = None
     domain: str = DOMAIN
+    command: Callable[[Path], list[str]] = installed
+    """What starts its Prosody, given the folder."""
 
     @property
     def config(self) -> Path:
@@ -44,13 +47,10 @@ class Server:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "-F", "--config", str(self.config)],
+                [*self.command(self.folder), "-F", "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                user=RUN_AS,
-                group=RUN_AS,
-                extra_groups=[] if RUN_AS else None,
             )
         deadline = time.monotonic() + 20
         while not all(map(_listens, (self.plain_port, self.tls_port))):
@@ -111,10 +111,12 @@ def render(folder: Path, **variables: object) -> str:
 
 
 @contextlib.contextmanager
-def running(more: str = "", **variables: object) -> Iterator[Server]:
+def running(
+    more: str = "", *, command: Callable[[Path], list[str]] = installed, **variables: object
+) -> Iterator[Server]:
     """A server for the tests, with more lines of configuration; everything it was is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="sugar-prosody-"))
-    server = Server(folder, *free_ports(2))
+    server = Server(folder, *free_ports(2), command=command)
     try:
         _prepare(server, more, variables)
         server.start()

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from slixmpp.exceptions import IqError
 
-from .child import ACTIVITIES, CURRENT, NODES, Child, canonical
+from .child import ACTIVITIES, CURRENT, HERE, NODES, Child, canonical
 from .classroom import Classroom, in_classroom
 from .published import COLOUR, payloads
 from .wire import BUDDY, PUBSUB
@@ -80,6 +80,46 @@ async def test_the_last_item_can_be_asked_for(classroom: Classroom) -> None:
         answer = await ana.plugin["xep_0060"].get_items(ben.boundjid.bare, node)
         items = list(answer.xml.iter(PUBSUB + "item"))
         assert [canonical(ElementTree.tostring(item[0], "unicode")) for item in items] == [canonical(payload)]
+
+
+@in_classroom
+async def test_what_is_asked_for_is_what_was_told(classroom: Classroom) -> None:
+    """The same item by the same name, however often its owner comes back and publishes the same again."""
+    ana, ben = await classroom.online(), await classroom.online()
+    node, payload = BUDDY, payloads(ben, COLOUR)[BUDDY]
+    for _ in range(3):
+        await ben.publish(node, payload)
+        own = await ben.plugin["xep_0060"].get_items(None, node)
+        asked = await ana.plugin["xep_0060"].get_items(ben.boundjid.bare, node)
+        assert asked.xml.get("from") == ben.boundjid.bare
+        names = [[item.get("id") for item in answer.xml.iter(PUBSUB + "item")] for answer in (asked, own)]
+        assert names[0] == names[1]
+        assert names[0][0]
+        await ben.disconnect()
+        ben = await classroom.online(number=ben.number)
+    await ana.until(lambda: ana.story_of(ben)[-2:] == HERE, "the return")
+
+
+@in_classroom
+async def test_what_is_not_for_all_is_asked_for_in_vain(classroom: Classroom) -> None:
+    """Its owner may withdraw an item, or show it to some only; and who is not online has no buddies."""
+    ana, ben = await classroom.online(), await classroom.online()
+    pubsub = ana.plugin["xep_0060"]
+    published = payloads(ben, COLOUR)
+    for node in (BUDDY, CURRENT):
+        await ben.publish(node, published[node])
+    form = await ben.plugin["xep_0060"].get_node_config(None, CURRENT)
+    answers = form["pubsub_owner"]["configure"]["form"]
+    answers.reply()
+    answers.set_values({"FORM_TYPE": f"{PUBSUB[1:-1]}#node_config", "pubsub#access_model": "whitelist"})
+    await ben.plugin["xep_0060"].set_node_config(None, CURRENT, answers)
+    for asker, node, refusal in ((ana, CURRENT, "forbidden"), (await classroom.logged_in(), BUDDY, "forbidden")):
+        with pytest.raises(IqError) as refused:
+            await asker.plugin["xep_0060"].get_items(ben.boundjid.bare, node)
+        assert refused.value.condition == refusal
+    (item,) = (await pubsub.get_items(ben.boundjid.bare, BUDDY)).xml.iter(PUBSUB + "item")
+    await ben.plugin["xep_0060"].retract(None, BUDDY, item.get("id"), notify=True)
+    assert not list((await pubsub.get_items(ben.boundjid.bare, BUDDY)).xml.iter(PUBSUB + "item"))
 
 
 @in_classroom

@@ -6,9 +6,11 @@ is not ours.
 
 from __future__ import annotations
 
+import pytest
 from slixmpp import JID
+from slixmpp.exceptions import IqError
 
-from .child import GONE, HERE
+from .child import GONE, HERE, NICK, canonical
 from .classroom import Classroom, in_classroom
 from .published import COLOUR, buddy
 from .wire import BUDDY, ROSTER
@@ -126,3 +128,35 @@ async def test_private_contacts_are_kept_beside_the_shared_ones(classroom: Class
     noted = ana.client_roster[friend.boundjid.bare]
     assert (noted["name"], noted["groups"]) == ("Inés", ["Friends"])
     assert await ben.contacts() == {ana.boundjid.bare: "both"}
+
+
+@in_classroom
+async def test_a_deleted_account_vanishes_and_comes_back_as_a_new_child(classroom: Classroom) -> None:
+    """A laptop that is given away leaves nothing; the name may be made again."""
+    ana, ben = await classroom.online(), await classroom.online()
+    await ben.publish(BUDDY, buddy(COLOUR))
+    await ana.until(lambda: ana.items_of(ben, BUDDY), "the colour")
+    await ben.plugin["xep_0077"].cancel_registration()
+    await ana.sees(ben, HERE + GONE)
+    assert await ana.contacts() == {}
+    again = await classroom.online(number=ben.number)
+    assert again.refusal is None
+    await ana.sees(again, HERE + GONE + HERE)
+    with pytest.raises(IqError) as missing:
+        await ana.plugin["xep_0060"].get_items(again.boundjid.bare, BUDDY)
+    assert missing.value.condition == "item-not-found"
+
+
+@in_classroom
+async def test_a_child_that_changes_its_name_is_renamed(classroom: Classroom) -> None:
+    """Those who are there hear of it, those who come know no other, and nobody's roster changes."""
+    ana, ben = await classroom.online(), await classroom.online()
+    names = [f"<nick xmlns='{NICK}'>{name}</nick>" for name in ("María", "Mariana")]
+    for name in names:
+        await ben.publish(NICK, name)
+    await ana.until(lambda: len(ana.items_of(ben, NICK)) == len(names), "both names")
+    assert ana.items_of(ben, NICK) == [canonical(name) for name in names]
+    await ana.sees(ben, HERE)
+    eva = await classroom.online()
+    await eva.until(lambda: eva.items_of(ben, NICK), "the name")
+    assert eva.items_of(ben, NICK) == [canonical(names[1])]

@@ -93,7 +93,10 @@ def test_each_sees_exactly_the_others_and_forgets_exactly_those_who_leave(school
     before = [len(laptop.seen) for laptop in staying]
     back = _arrive(school, range(2, MANY + 1, 2))  # each publishes anew what the server still knows
     _wait(back, laptops)
+    deadline = time.monotonic() + 10
     for laptop, since in zip(staying, before, strict=True):
+        while len(Seen(laptop, since).colours) < len(back) and time.monotonic() < deadline:
+            time.sleep(0.05)
         seen = Seen(laptop, since)
         assert seen.contacts == seen.colours == Counter(other.bare for other in back)
         assert seen.available == Counter(other.jid for other in back)

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from .laptop import Laptop
-from .server import Server
+from .server import Server, installed
 from .wire import CLIENT, PUBSUB, ROSTER, Client, tls
 
 Fresh = Callable[..., Laptop]
@@ -25,6 +25,12 @@ def _handshake(port: int, name: str | None, context: ssl.SSLContext) -> str | No
         context.wrap_socket(raw, server_hostname=name) as wrapped,
     ):
         return wrapped.version()
+
+
+def test_the_other_release_is_what_it_is_called(server: Server, laptop: Fresh) -> None:
+    said = laptop().iq("get", "<query xmlns='jabber:iq:version'/>", to=server.domain)
+    version = said.findtext("{jabber:iq:version}query/{jabber:iq:version}version", "")
+    assert server.command is installed or version.startswith("13."), version
 
 
 @pytest.mark.parametrize("sni", [True, False])

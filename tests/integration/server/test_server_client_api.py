@@ -229,5 +229,20 @@ def test_a_laptop_is_found_by_the_name_of_its_account(running):
     assert ask(running, "GET", f"/client/find?account={account}")[1]["registered"] is True
 
 
+def test_a_linked_key_has_an_account_and_the_childs_class(debian_server, keys):
+    owner, client = keys["owner"], keys["client"]
+    debian_server.configure("serial,group\nSHC00700123,a1\n", "laptops.csv")
+    debian_server.configure("[registration]\nlaptops = /etc/sugar-server/laptops.csv\n", "conf.d/laptops.conf")
+    debian_server.start()
+    owners, linked = (hashlib.sha1(key.blob.encode()).hexdigest() for key in (owner, client))
+    laptop.register(debian_server.url, "SHC00700123", "Illari", "", owner.blob)
+    assert ask(debian_server, "GET", f"/client/find?account={linked}")[1]["registered"] is False
+    assert register(debian_server, client.line, **proof(debian_server, owner, client))["success"] == "OK"
+    for account in (owners, linked):
+        assert ask(debian_server, "GET", f"/client/find?account={account}")[1]["registered"] is True
+    groups = ask(debian_server, "GET", "/client/groups")[1]["groups"]
+    assert {name: sorted(accounts) for name, accounts in groups.items()} == {"a1": sorted([owners, linked])}
+
+
 def test_groups_are_for_this_machine_only(debian_server):
     assert statuses(debian_server, ("GET", "/client/groups")) == ([200], [403])

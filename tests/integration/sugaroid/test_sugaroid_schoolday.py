@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from sugaroid import cli
+from sugaroid.profile import Profile
 from sugaroid.schoolday.day import Day, Phase, Settings
 from sugaroid.schoolday.ledger import Faults
 
 from . import prosody as prosodies
+from .services import Services
 
 COUNT = 30
 EVERY_PAIR = COUNT * (COUNT - 1)
@@ -37,6 +39,27 @@ def test_a_day_is_exact(
     assert phases["arrive"]["received_bytes"] > 250 * EVERY_PAIR
     assert phases["introduce"]["received_bytes"] > 3 * 250 * EVERY_PAIR
     assert 0 < phases["lesson"]["waits"][0] <= phases["lesson"]["waits"][1]
+
+
+def test_all_register_with_the_school_server_where_wanted(
+    prosody: prosodies.Prosody, services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services.start()
+    argv = ["schoolday", "--server", prosody.domain, "--address", prosody.address, "--count", "5", "--register"]
+    argv += ["--presence-port", str(prosody.port), "--registration-port", str(services.port), "--seed", "registers"]
+    assert cli.main([*argv, "--json", "--seconds", "1", "--idle", "0.1", "--limit", "30"]) == 0
+
+    known = json.loads(services.sugar_server("registrations", "--json").stdout)
+    expected = [Profile.make(f"registers-{number}").pubkey for number in range(5)]
+    assert sorted(row["pubkey"] for row in known) == sorted(expected)
+
+    # Without the school server, the day ends with the first who cannot register.
+    services.stop()
+    capsys.readouterr()
+    assert cli.main([*argv, "--json", "--limit", "30"]) == 1
+    (phase,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (phase["name"], phase["end"]) == ("enrol", "unfinished")
+    assert "no answer to use" in phase["failure"]
 
 
 def _phases(settings: Settings, disturb: str = "") -> dict[str, Phase]:

@@ -48,6 +48,12 @@ def test_laptops_have_sugar_where_asked() -> None:
     assert laptop.nics == (Nic("eth0", "lan0"),)
 
 
+def test_servers_are_as_small_as_asked_and_their_laptops_are_not() -> None:
+    server, laptop = machines_for(deployment(lima=school(lan=LAN)), memory_mib=256)
+    assert (server.memory_mib, server.held_to_memory) == (256, True)
+    assert (laptop.memory_mib, laptop.held_to_memory) == (512, False)
+
+
 def test_without_a_lan_the_laptop_is_on_the_uplink() -> None:
     server, laptop = machines_for(deployment(lima=school()))
     assert server.nics == (Nic("eth0", "uplink", "192.0.2.10/24"),)

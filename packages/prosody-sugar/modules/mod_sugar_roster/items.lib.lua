@@ -82,12 +82,18 @@ local function broadcast(service, user, hood, kind, node, exempt, item)
 	local config = service.nodes[node] and service.nodes[node].config or service.node_defaults;
 	local was = user.stale[node];
 	user.stale[node] = nil;
-	if config["notify_" .. kind] == false then return; end
+	if config["notify_" .. kind] == false then
+		user.items[node] = nil;
+		return;
+	end
 	if item and config.include_payload == false then
 		item = st.clone(item):maptags(function () return nil; end);
 	end
-	if was and kind == "items" and was == payload(item) then return; end
 	local told = event(user, kind == "retract" and "items" or kind, node, item);
+	if was and kind == "items" and was == payload(item) then
+		told.at, user.items[node] = user.items[node].at, told; -- the item has another name now: nothing to tell
+		return;
+	end
 	local open = is_open(service, node);
 	user.items[node] = open and kind == "items" and config.send_last_published_item == "on_sub_and_presence"
 		and told or nil;
@@ -158,5 +164,5 @@ end
 
 return {
 	letter = letter; load = load_items; follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
-	advertised = advertised; ask = ask; answered = answered; known_nodes = known_nodes;
+	is_open = is_open; advertised = advertised; ask = ask; answered = answered; known_nodes = known_nodes;
 };

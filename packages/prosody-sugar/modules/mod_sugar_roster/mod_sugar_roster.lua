@@ -20,6 +20,8 @@ module:require "moving";
 module.users = {}; -- bare JID -> user, of users with a session
 local users = module.users;
 local rosters = module:require "rosters";
+module.pep_items = items;
+module:require "answers";
 
 local host = module.host;
 local escape = st.xml_escape;

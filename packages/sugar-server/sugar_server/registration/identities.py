@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,18 +100,30 @@ class Identities:
         return identity
 
     def groups(self) -> dict[str, list[str]]:
-        """By group, the public keys of its children, as Sugar sent them."""
+        """By group, the public keys of its children, as Sugar sent them or would send them."""
         found: dict[str, list[str]] = {}
-        for row in self._database.rows(
-            "SELECT class_group, pubkey FROM registrations WHERE class_group IS NOT NULL ORDER BY class_group, pubkey"
-        ):
-            found.setdefault(row["class_group"], []).append(row["pubkey"])
-        return found
+        for group, pubkey in self._pubkeys():
+            if group is not None:
+                found.setdefault(group, []).append(pubkey)
+        return {group: sorted(found[group]) for group in sorted(found)}
 
     def has_account(self, account: str) -> bool:
-        """Whether a laptop with this XMPP account is registered: Sugar names it by the SHA-1 of the public key."""
-        rows = self._database.rows("SELECT pubkey FROM registrations")
-        return account in {hashlib.sha1(row["pubkey"].encode(), usedforsecurity=False).hexdigest() for row in rows}
+        """Whether a laptop with this XMPP account is registered: Sugar names it by the SHA-1 of the public key.
+
+        A key that is linked to a registered one will do.
+        """
+        accounts = {hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest() for _, key in self._pubkeys()}
+        return account in accounts
+
+    def _pubkeys(self) -> Iterator[tuple[str | None, str]]:
+        """All keys, registered and linked, with their groups. A linked one is kept with its type before it."""
+        for row in self._database.rows("SELECT class_group, pubkey FROM registrations"):
+            yield row["class_group"], row["pubkey"]
+        for row in self._database.rows(
+            "SELECT class_group, linked_keys.key AS line FROM linked_keys "
+            "JOIN registrations ON registrations.fingerprint = linked_keys.identity"
+        ):
+            yield row["class_group"], row["line"].partition(" ")[2]
 
     def _identity(self, row: dict[str, Any]) -> Identity:
         fingerprint = row["fingerprint"]

@@ -26,6 +26,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """The options of the command."""
     command.add_argument("--count", type=int, required=True, help="how many laptops")
     command.add_argument("--registered", type=int, default=0, metavar="N", help="how many accounts, if more")
+    command.add_argument("--register", action="store_true", help="register with the school server, too")
     command.add_argument("--seed", default="1", help="make the same day again (default: %(default)s)")
     command.add_argument(
         "--seconds", type=float, default=20.0, help="how long the lesson takes (default: %(default)g)"
@@ -47,6 +48,7 @@ async def run(arguments: argparse.Namespace) -> int:
             arguments.count,
             address=arguments.address,
             port=arguments.presence_port,
+            registration_port=arguments.registration_port if arguments.register else None,
             registered=arguments.registered,
             seed=arguments.seed,
             lesson_seconds=arguments.seconds,

@@ -13,6 +13,7 @@ from typing import Any
 
 from sugaroid.errors import InvalidInput, SugaroidError
 from sugaroid.profile import Profile
+from sugaroid.registration import register
 from sugaroid.schoolday.ledger import Faults, Roll
 from sugaroid.schoolday.lesson import Lesson
 from sugaroid.schoolday.pupil import Pupil
@@ -33,6 +34,8 @@ class Settings:
     count: int
     address: str | None = None
     port: int = 5223
+    registration_port: int | None = None
+    """Where each registers with the school server before it makes its account; None: nobody does."""
     registered: int = 0
     """Accounts that exist, if more than those who come."""
     seed: str = "1"
@@ -194,7 +197,14 @@ class Day:
     # The phases
 
     async def _enrol(self) -> None:
-        await self._all(self.pupils, Pupil.enrol, AT_ONCE)
+        await self._all(self.pupils, self._sign_up, AT_ONCE)
+
+    async def _sign_up(self, pupil: Pupil) -> None:
+        settings, profile = self.settings, pupil.profile
+        if settings.registration_port is not None:
+            port = settings.registration_port
+            await register(profile, settings.server, profile.attempt(), address=settings.address, port=port)
+        await pupil.enrol()
 
     async def _arrive(self) -> None:
         await self._all(self.present, self._come, AT_ONCE)
