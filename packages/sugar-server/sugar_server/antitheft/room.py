@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sugar_server.antitheft.clock import Watch
-from sugar_server.antitheft.store import Store
+from sugar_server.antitheft.store import Standing, Store
 from sugar_server.writer import Writer
 
 if TYPE_CHECKING:
     from olpc_security.keys import PrivateKey
-
-    from sugar_server.antitheft.handed import Handed
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,12 @@ class Room:
         """For the health report."""
         return self.watch.problems
 
-    def handed(self, serial: str) -> Handed | None:
-        """What the laptop last got at boot."""
-        from sugar_server.antitheft.handed import noted
+    def with_note(self, standing: Standing) -> tuple[Standing, int | None]:
+        """What is known of a laptop, the lease that it got at boot included, and when it got that."""
+        from sugar_server.antitheft.handed import noted, with_note
 
-        return noted(self.folder, serial)
+        handed = noted(self.folder, standing.serial)
+        return with_note(standing, handed), handed.at if handed else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sugar_server.antitheft import clock as clocks
-from sugar_server.antitheft.handed import with_note
 from sugar_server.antitheft.oats import Asked, Malformed, answer
 from sugar_server.antitheft.room import Room
 from sugar_server.antitheft.settings import AntitheftSettings
@@ -67,7 +66,7 @@ class TheftDeterrence:
             # The laptop would set its own clock by it.
             _log.error("%s gets no answer: %s", asked.serial, wrong)
             return PlainTextResponse("the server's clock is wrong\n", 503, _LATER)
-        standing = with_note(standing, self.room.handed(asked.serial))
+        standing, _ = self.room.with_note(standing)
         may_renew = self.settings.renew_for == "delegated" or bool(
             await _done(self.registrations.submit(lambda store: store.by_serial(asked.serial)))
         )

@@ -132,9 +132,8 @@ class Leases:
             return None
         if not found.is_known:
             return None
-        handed = self.room.handed(serial)
-        ends = [end for end in (_end(found.latest), _end(handed and handed.lease)) if end is not None]
-        return LeaseState(found.is_stolen, max(ends, default=None), _end(found.delegation), handed and handed.at)
+        found, activated = self.room.with_note(found)
+        return LeaseState(found.is_stolen, _end(found.latest), _end(found.delegation), activated)
 
 
 def _end(kept: Kept | None) -> float | None:
