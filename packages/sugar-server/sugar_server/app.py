@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sugar_server import health
+from sugar_server.antitheft.room import OutOfOrder, Room
 from sugar_server.backup.tokens import Tokens
 from sugar_server.backup.web import Backups
 from sugar_server.config import Config
@@ -33,9 +34,6 @@ from sugar_server.repository.web import Packages
 from sugar_server.statistics.store import Store as StatisticsStore
 from sugar_server.statistics.web import Statistics
 from sugar_server.writer import Writer
-
-if TYPE_CHECKING:
-    from sugar_server.antitheft.room import Room
 
 _HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -62,8 +60,8 @@ class Daemon:
     """The rooms that the pages show, if not these here."""
     known_problems: Callable[[], list[str]] = list
     """What others noticed, for the health report."""
-    antitheft: Room | None = None
-    """Where leases are switched on."""
+    antitheft: Room | OutOfOrder | None = None
+    """Where leases are switched on, well or not."""
     _examined: tuple[float, dict[str, Any]] | None = None
     _examining: asyncio.Lock | None = None
 
@@ -99,8 +97,10 @@ class Daemon:
     def _antitheft_routes(self) -> list[Route]:
         if self.antitheft is None:
             return []
-        from sugar_server.antitheft.web import TheftDeterrence
+        from sugar_server.antitheft.web import TheftDeterrence, closed
 
+        if isinstance(self.antitheft, OutOfOrder):
+            return closed()
         return TheftDeterrence(self.config.antitheft, self.antitheft, self.writer, self.clock).routes()
 
     def _may_restore(self, request: Request, identity: str) -> bool:

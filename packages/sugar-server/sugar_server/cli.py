@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (Failed, UnusableDatabase) as error:
         print(f"sugar-server: {error}", file=sys.stderr)
-        return 1
+        return error.status if isinstance(error, Failed) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

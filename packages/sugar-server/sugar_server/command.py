@@ -17,6 +17,9 @@ LIBRARY = Path("/var/lib/sugar-library")
 class Failed(Exception):
     """The command failed; the message says why and what to do."""
 
+    status = 1
+    """What the program exits with."""
+
 
 def add_state(parser: argparse.ArgumentParser) -> None:
     """The option that names the state's folder."""

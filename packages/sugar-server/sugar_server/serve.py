@@ -19,6 +19,7 @@ from sugar_server.antitheft import room as antitheft
 from sugar_server.app import Daemon
 from sugar_server.config import Config
 from sugar_server.crowd import refuse
+from sugar_server.database import UnusableDatabase
 from sugar_server.database.keeper import InUse, Keeper, Occupied
 from sugar_server.listening import BACKLOG, CannotServe, listen, log_to_journal
 from sugar_server.notify import notify, watchdog_seconds
@@ -116,7 +117,7 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
         statistics = ending.enter_context(contextlib.closing(Writer(lambda: StatisticsStore(folder))))
         keeper = ending.enter_context(contextlib.closing(Keeper(folder)))
         keeper.start()
-        leases = ending.enter_context(antitheft.opened(folder)) if config.antitheft.enabled else None
+        leases = _leases(ending, folder) if config.antitheft.enabled else None
         daemon = Daemon(
             config,
             folder,
@@ -126,13 +127,22 @@ def serve(config: Config, folder: Path, addresses: list[str]) -> None:
             known_problems=lambda: [*keeper.problems, *(leases.problems if leases else ())],
         )
         server = _Server(_settings(daemon))
-        server.writers = (writer, statistics, *([leases.writer] if leases else ()))
+        server.writers = (writer, statistics, *([leases.writer] if isinstance(leases, antitheft.Room) else ()))
         assigned = writer.submit(lambda store: store.assign_groups(config.registration.groups))
         assigned.add_done_callback(_tell_failure)
         for listening in sockets:
             host, port = listening.getsockname()[:2]
             _log.info("Serving %s on %s port %s.", config.fqdn, host, port)
         asyncio.run(server.serve(sockets=sockets))
+
+
+def _leases(ending: contextlib.ExitStack, folder: Path) -> antitheft.Room | antitheft.OutOfOrder:
+    """The room of leases. What is wrong with it keeps no child from the other rooms."""
+    try:
+        return ending.enter_context(antitheft.opened(folder))
+    except (UnusableDatabase, OSError) as error:
+        _log.error("Laptops get no leases: %s", error)
+        return antitheft.OutOfOrder(str(error))
 
 
 def _tell_failure(work: Future[None]) -> None:

@@ -37,6 +37,8 @@ _EXAMPLES = """examples:
       --expect registration,presence,http,dns,dhcp,ntp --interface eth0
   sugaroid check --server san-martin.lima.example --address 192.0.2.7 \\
       --expect http --expect-no dhcp,dns,ntp --interface eth0
+  sugaroid boot --server schoolserver --serial SHC12345678 --uuid UUID --key lease-1.public --storage DIR \\
+      --stick stick.img
   sugaroid renew --server schoolserver.example.org --serial SHC12345678 --uuid UUID --key lease-1.public
   sugaroid crowd --server schoolserver.example.org --count 50
   sugaroid load --server schoolserver.example.org --laptops 30 --seed lima --compress 10
@@ -101,12 +103,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seconds", type=float, default=60.0, help="how long they may take (default: %(default)g)")
     command.add_argument("--seed", help="make the same laptops again")
     command.add_argument("--no-queries", action="store_true", help="wait for keys by PEP instead of asking too")
-    leases.add_options(_add(commands, "activate", leases.activation, "ask for a lease as a locked laptop at boot"))
-    leases.add_options(_add(commands, "renew", leases.renewal, "ask for a new lease by theft deterrence"))
+    _add_leases(commands)
     load.add_options(_add(commands, "load", load.run, "let many laptops do for a morning what laptops do"))
     command = _add(commands, "schoolday", schoolday.run, "a whole school's day of presence, counted pair by pair")
     schoolday.add_options(command)
     return parser
+
+
+def _add_leases(commands) -> None:  # type: ignore[no-untyped-def]
+    command = _add(commands, "boot", leases.booting, "start a locked laptop: its own lease, sticks, the network")
+    leases.add_options(command)
+    leases.add_boot_options(command)
+    for name, run, text in (
+        ("activate", leases.activation, "ask for a lease as a locked laptop at boot"),
+        ("renew", leases.renewal, "ask for a new lease by theft deterrence"),
+    ):
+        command = _add(commands, name, run, text)
+        leases.add_options(command)
+        leases.add_output(command)
 
 
 def _add(commands, name: str, run, text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]

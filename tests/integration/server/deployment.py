@@ -61,9 +61,9 @@ class Deployment:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def refused(self, kind: str, file: Path) -> str:
+    def refused(self, kind: str, file: Path, status: int = 1) -> str:
         done = self.server.command(f"import-{kind}", str(file))
-        assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (1, "", False)
+        assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (status, "", False)
         return done.stderr
 
     def _file(self, name: str, content: bytes) -> Path:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import re
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from olpc_security.keys import PrivateKey, PublicKey
@@ -29,6 +34,9 @@ from .deployment import (
     received,
     starts,
 )
+from .laptop import made_up_key, register
+from .test_server_copies import damage
+from .test_server_pages_http import Browser, set_password
 
 OWN = PrivateKey.from_der((VECTORS / "server.private").read_bytes())
 
@@ -212,13 +220,17 @@ def test_a_clock_that_went_back_issues_nothing(make_school):
     school = make_school()
     school.deployment.place_key(OWN)
     school.start()
-    school.deployment.bring("delegation", school.deployment.delegations(OWN.public, LAPTOP))
+    school.deployment.bring("delegation", school.deployment.delegations(OWN.public, LAPTOP, STRANGER))
     school.deployment.bring("leases", school.deployment.leases(OTHER))
     assert starts(school.ask(), LAPTOP, time.time())
+    got = school.ask()
     school.stop()
     for moment, words in ((time.time() - 40 * DAY, "went back"), (0, "past"), (time.time() + 3000 * DAY, "leapt")):
         school.start(moment)
-        assert school.ask() == b""
+        # What it has got already was signed by a right clock.
+        assert school.ask() == got
+        assert school.ask(STRANGER.serial.encode()) == b""
+        assert school.ask(f"rtcreset {LAPTOP.serial} 00000000T000000Z 0000000042".encode()) == b""
         assert starts(school.ask(OTHER.serial.encode()), OTHER, time.time())
         deadline = time.monotonic() + 10
         while words not in school.server.log.read_text() and time.monotonic() < deadline:
@@ -226,7 +238,7 @@ def test_a_clock_that_went_back_issues_nothing(make_school):
         assert words in school.server.log.read_text()
         school.stop()
     school.start()
-    assert starts(school.ask(), LAPTOP, time.time())
+    assert starts(school.ask(STRANGER.serial.encode()), STRANGER, time.time())
 
 
 def test_what_is_imported_is_proved(make_school):
@@ -236,7 +248,7 @@ def test_what_is_imported_is_proved(make_school):
     own = PublicKey(school.server.command_bytes("lease-key"))
     assert own.der == school.server.command_bytes("lease-key")
     foreign = deployment.delegations(OWN.public, LAPTOP)
-    assert "line 1" in deployment.refused("delegation", foreign)
+    assert "It may be to another key" in deployment.refused("delegation", foreign, status=3)
     untrusted = PrivateKey.from_der((VECTORS / "developer.private").read_bytes())
     assert "trusted-key" in deployment.refused("delegation", deployment.delegations(own, LAPTOP, by=untrusted))
     assert "trusted-key" in deployment.refused("leases", deployment.leases(OTHER, by=untrusted))
@@ -285,6 +297,67 @@ def test_nothing_of_it_is_for_others(school):
     log = school.server.log.read_text()
     assert LAPTOP.uuid not in log
     assert "sig02" not in log
+
+
+def test_what_was_handed_out_is_handed_out_again_and_told(school):
+    first = school.ask()
+    time.sleep(1.1)
+    assert school.ask() == first
+    assert school.ask(OTHER.serial.encode())
+    rows = {row["serial"]: row for row in json.loads(school.server.command("leases", "--json").stdout)}
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    ends = time.strftime("%Y-%m-%d", time.gmtime(end_of(first)))
+    assert (rows[LAPTOP.serial]["lease_until"], rows[LAPTOP.serial]["activated"]) == (ends, today)
+    assert rows[OTHER.serial]["activated"] == today
+    assert rows[STRANGER.serial]["activated"] is None
+    notes = school.server.state / "activations"
+    assert stat.S_IMODE(notes.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in notes.iterdir()} == {
+        LAPTOP.serial: 0o600,
+        OTHER.serial: 0o600,
+    }
+    # A note of which a power cut has left half is none.
+    (notes / LAPTOP.serial).write_bytes(first[:300])
+    assert starts(school.ask(), LAPTOP, time.time())
+    assert (notes / LAPTOP.serial).stat().st_size == len(first)
+
+
+@pytest.mark.parametrize(("name", "begin"), [("antitheft.db", 0), ("antitheft.db", 4096), ("antitheft.private", 0)])
+def test_what_is_damaged_keeps_nobody_from_the_other_rooms(make_school, name, begin):
+    school = make_school()
+    server = school.server
+    school.deployment.place_key(OWN)
+    school.start()
+    school.deployment.bring("delegation", school.deployment.delegations(OWN.public, LAPTOP))
+    school.stop()
+    whole = {path: path.read_bytes() for path in server.state.glob("antitheft.*")}
+    if name.endswith(".db"):
+        damage(server.state / name, begin)
+    else:
+        (server.state / name).write_bytes(os.urandom(900))
+    school.start()
+    assert school.ask() == b""
+    body = f"serialnum={LAPTOP.serial}&version=1&nonce=1"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.url}/antitheft/1/", body.encode(), timeout=20)
+    assert refused.value.code == 503
+    assert register(server.url, LAPTOP.serial, "Ana", "", made_up_key())["success"] == "OK"
+    browser = Browser(server)
+    browser.log_in(set_password(server))
+    assert "Ana" in browser.get("/laptops").text
+    (path,) = re.findall(r'href="(/laptops/[0-9a-f]+)"', browser.get("/laptops?q=Ana").text)
+    assert "Ana" in browser.get(path).text
+    deadline = time.monotonic() + 20
+    while name not in (told := server.command("health", "--url", f"{server.url}/health").stderr):
+        assert time.monotonic() < deadline, told
+        time.sleep(1.1)
+    assert "restore" in told.lower()
+    school.stop()
+    assert "Traceback" not in server.log.read_text()
+    for path, content in whole.items():
+        path.write_bytes(content)
+    school.start()
+    assert starts(school.ask(), LAPTOP, time.time())
 
 
 def test_switched_off_it_serves_nothing(debian_server):

@@ -7,6 +7,8 @@ import time
 
 import pytest
 from olpc_security.keys import PrivateKey
+from sugar_server.antitheft.activation import Activation
+from sugar_server.antitheft.settings import AntitheftSettings
 
 from .deployment import DAY, LAPTOP, OTHER, STRANGER, VECTORS, Deployment
 from .laptop import made_up_key, register
@@ -50,5 +52,18 @@ def test_the_teacher_sees_until_when_a_laptop_starts(school):
     assert before["Renewed by this server until"].startswith(day(400))
     ask(server, LAPTOP)
     assert facts(browser, "Ana")["Lease until"].startswith(day(30))
+    assert "Last activated at boot" not in facts(browser, "Ana")
     assert facts(browser, "Omar")["Lease"] == "Marked as stolen: the server gives it no lease."
     assert "Lease" not in facts(browser, "Mei")
+
+
+def test_the_teacher_sees_what_a_laptop_got_at_boot(school):
+    server, browser = school.server, Browser(school.server)
+    browser.log_in(set_password(server))
+    settings = AntitheftSettings(enabled=True, lease_days=20)
+    assert Activation(settings, server.state).answer(LAPTOP.serial.encode()).startswith(b"act01: SHC12345678 K ")
+    seen = facts(browser, "Ana")
+    assert seen["Lease until"].startswith(day(20))
+    assert seen["Last activated at boot"].startswith(day(0))
+    # By the other way it gets the same again.
+    assert ask(server, LAPTOP)[0]["lease"].encode() == (server.state / "activations" / LAPTOP.serial).read_bytes()

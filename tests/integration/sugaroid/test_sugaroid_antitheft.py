@@ -3,6 +3,7 @@ and the firmware's model, which shares nothing with any of them, judges. And the
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -96,6 +97,82 @@ def test_activated_renewed_and_locked_once_stolen(deployer: Deployer, services: 
     done = asks(services, "activate", deployer, lease, OTHER, ITS_UUID)
     assert done.returncode == 0, done.stderr
     assert deployer.starts(lease.read_bytes(), time.time(), OTHER, ITS_UUID)
+
+
+def boots(
+    services: Services, deployer: Deployer, storage: Path, *sticks: Path, serial: str = SERIAL, uuid: str = UUID
+):
+    words = [word for stick in sticks for word in ("--stick", str(stick))]
+    key = ("--key", str(deployer.key), "--storage", str(storage))
+    return services.sugaroid("boot", "--serial", serial, "--uuid", uuid, *key, "--json", *words)
+
+
+def image_of(folder: Path, image: Path, *, partitioned: bool) -> Path:
+    """A stick with these files, as one buys it or without a partition table."""
+    start = 2048 * 512 if partitioned else 0
+    with image.open("wb") as file:
+        file.truncate(34 * 2**20)
+    if partitioned:
+        subprocess.run(["sfdisk", "--quiet", image], input="2048,,c,*\n", text=True, check=True)
+    where = f"{image}@@{start}"
+    subprocess.run(["mformat", "-i", where, "-F", "-T", str((34 * 2**20 - start) // 512), "::"], check=True)
+    subprocess.run(["mcopy", "-i", where, "-s", *sorted(folder.iterdir()), "::"], check=True)
+    return image
+
+
+def test_a_locked_laptop_starts_by_a_stick_the_network_and_itself(
+    deployer: Deployer, services: Services, tmp_path: Path
+) -> None:
+    laptops, leases, stick = tmp_path / "more.csv", tmp_path / "leases.sig", tmp_path / "stick"
+    laptops.write_text(f"SHC99999999,{UUID}\n{SERIAL},{UUID}\n")
+    deployer.run("lease", "issue", laptops, "-o", leases, "--days", "5", signs=True)
+    stick.mkdir()
+    with pytest.raises(SystemExit):
+        main(["lease", "stick", str(leases), str(stick)])
+    for number, medium in enumerate(
+        (stick, *(image_of(stick, tmp_path / f"{one}.img", partitioned=one) for one in (True, False)))
+    ):
+        storage = tmp_path / f"storage-{number}"
+        storage.mkdir()
+        started = json.loads(boots(services, deployer, storage, medium, serial="SHC99999999").stdout)
+        assert (started["source"], started["sticks"]) == ("stick", ["good"])
+        kept = (storage / "security" / "lease.sig").read_bytes()
+        assert kept.decode() == started["lease"]
+        assert kept.count(b"\n") == 1
+        assert deployer.starts(kept, time.time() + 4.9 * DAY, "SHC99999999")
+        again = json.loads(boots(services, deployer, storage, serial="SHC99999999").stdout)
+        assert again["source"] == "storage"
+    # A laptop that is not on the stick asks the network, which gives a longer lease.
+    storage = tmp_path / "other"
+    storage.mkdir()
+    started = json.loads(boots(services, deployer, storage, stick, serial=OTHER, uuid=ITS_UUID).stdout)
+    assert (started["source"], "none of its" in started["sticks"][0]) == ("network", True)
+    assert deployer.starts(started["lease"].encode(), time.time() + 29 * DAY, OTHER, ITS_UUID)
+    # The firmware does not read a wrapper, nor another laptop's lease.
+    (storage / "security" / "lease.sig").write_bytes((stick / "lease.sig").read_bytes())
+    assert json.loads(boots(services, deployer, storage, serial=OTHER, uuid=ITS_UUID).stdout)["source"] == "network"
+
+
+def test_a_laptop_that_stays_locked_says_why(deployer: Deployer, services: Services, tmp_path: Path) -> None:
+    storage, stick = tmp_path / "storage", tmp_path / "stick"
+    storage.mkdir()
+    stick.mkdir()
+    (stick / "lease.sig").write_text(f"act01: {SERIAL} K 20300101T000000Z sig01: sha256 00 00\n")
+    done = boots(services, deployer, storage, stick, serial="SHC99999999")
+    assert done.returncode == 1
+    for words in ("no lease from its storage", "stick: the laptop does not start", "no lease from the network"):
+        assert words in done.stderr
+    deployer.run("lease", "revoke", SERIAL)
+    done = services.sugar_server("import-stolen", str(deployer.folder.stolen), *services.root)
+    assert done.returncode == 0, done.stderr
+    done = boots(services, deployer, storage, stick)
+    assert (done.returncode, "it is stolen, says the server" in done.stderr) == (1, True), done.stderr
+    services.stop()
+    done = boots(services, deployer, storage, tmp_path / "none.img")
+    assert (done.returncode, "cannot be read" in done.stderr) == (2, True), done.stderr
+    done = boots(services, deployer, storage)
+    assert (done.returncode, "no activation from" in done.stderr) == (1, True), done.stderr
+    assert list(storage.iterdir()) == []
 
 
 def test_leases_of_the_deployer_s_own(deployer: Deployer, services: Services, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 """Activation on TCP port 191: a laptop's serial number comes in; its lease, or STOLEN, goes out (activate.py).
 
 The laptop sends the bare serial number and closes its side. Others end the line instead, or just wait. It only reads
-the tables, so that what anybody on the network can send never changes them.
+the tables, so that what anybody on the network can send never changes them; what it hands out it notes beside them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from olpc_security.keys import PrivateKey
 from olpc_security.rules import Refusal
 from olpc_security.times import written
 
-from sugar_server.antitheft import clock, store
+from sugar_server.antitheft import clock, handed, store
 from sugar_server.antitheft.grants import Authority, authority, lease_for
 from sugar_server.antitheft.key import own_key
 from sugar_server.antitheft.settings import AntitheftSettings
@@ -62,6 +62,7 @@ class Activation:
         now = self.now()
         with reading(self.state / store.NAME) as reader:
             standing, last_good = store.standing(reader, serial), store.last_good(reader)
+        standing = handed.with_note(standing, handed.noted(self.state, serial))
         if standing.is_stolen:
             _log.warning("%s is stolen, and asked from %s.", serial, address)
             return STOLEN if match.re is _SERIAL else b""
@@ -76,6 +77,11 @@ class Activation:
             _log.warning("There is no lease for %s, which asked from %s.", standing.serial, address)
             return b""
         _log.info("A lease for %s goes to %s.", standing.serial, address)
+        try:
+            handed.note(self.state, lease, now)
+        except OSError as error:
+            # The laptop starts all the same.
+            _log.error("The lease for %s cannot be noted (%s). Is the disk full?", standing.serial, error.strerror)
         return lease.line.encode("ascii")
 
     def _clock_reset(self, by: Authority | None, match: re.Match[bytes], now: float) -> bytes:

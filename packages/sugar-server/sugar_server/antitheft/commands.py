@@ -14,12 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from sugar_server.antitheft import clock
 from sugar_server.antitheft.settings import AntitheftSettings
-from sugar_server.antitheft.store import FOR_EVER, NAME, Kept, Store
+from sugar_server.antitheft.store import FOR_EVER, NAME, Kept, Standing, Store
 from sugar_server.command import Failed, add_root, add_state, become_owner
 from sugar_server.config import load
 
 if TYPE_CHECKING:
     from olpc_security.trust import TrustedKeys
+
+_OTHER_KEY = (
+    "Nothing was taken. It may be to another key than this server's: restore the server's backup, which has that "
+    "key; or delegate to the key of `sugar-server lease-key`."
+)
+
+
+class NotThisKey(Failed):
+    """A delegation is not to this server's key: so is each on new hardware, until its backup is restored."""
+
+    status = 3
 
 
 def add(commands: Any) -> None:
@@ -94,7 +105,7 @@ def _import_leases(arguments: argparse.Namespace) -> int:
 
 def _import_delegation(arguments: argparse.Namespace) -> int:
     """Takes in delegations to this server's key. Of each laptop the one that ends last is kept."""
-    from olpc_security.rules import Refusal
+    from olpc_security.rules import Refusal, Rule
 
     from sugar_server.antitheft.imports import read_delegation_file
     from sugar_server.antitheft.key import own_key
@@ -110,6 +121,8 @@ def _import_delegation(arguments: argparse.Namespace) -> int:
         try:
             delegations = read_delegation_file(data, key.public, trusted, int(time.time()))
         except Refusal as refusal:
+            if refusal.rule is Rule.SIGNATURE:
+                raise NotThisKey(f"{arguments.file}: {refusal}. {_OTHER_KEY}") from None
             raise Failed(f"{arguments.file}: {refusal}. Nothing was taken.") from None
         with store.transaction():
             count = store.take_delegations(delegations, key.public.keyid.hex())
@@ -160,15 +173,7 @@ def _lease_key(arguments: argparse.Namespace) -> int:
 def _leases(arguments: argparse.Namespace) -> int:
     """Lists the laptops: until when their lease and their delegation are valid, and which are stolen."""
     with _store(arguments) as store:
-        rows = [
-            {
-                "serial": one.serial,
-                "stolen": one.is_stolen,
-                "lease_until": _day(one.latest),
-                "delegated_until": _day(one.delegation),
-            }
-            for one in store.standings()
-        ]
+        rows = [_row(one, arguments.state) for one in store.standings()]
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
@@ -178,6 +183,19 @@ def _leases(arguments: argparse.Namespace) -> int:
     if not rows:
         print("No laptop has a lease or a delegation here.")
     return 0
+
+
+def _row(standing: Standing, state: Path) -> dict[str, object]:
+    from sugar_server.antitheft.handed import noted, with_note
+
+    handed = noted(state, standing.serial)
+    return {
+        "serial": standing.serial,
+        "stolen": standing.is_stolen,
+        "lease_until": _day(with_note(standing, handed).latest),
+        "delegated_until": _day(standing.delegation),
+        "activated": time.strftime("%Y-%m-%d", time.gmtime(handed.at)) if handed else None,
+    }
 
 
 def _accept_clock(arguments: argparse.Namespace) -> int:

@@ -24,6 +24,8 @@ from sugar_server.requests import BadRequest, client_address, small_body
 from sugar_server.writer import Writer
 
 T = TypeVar("T")
+_PATH = "/antitheft/1/"
+_CANNOT = "the server cannot answer now\n"
 _MOST_BYTES = 4096
 _SECONDS_TO_WRITE = 10
 _LATER = {"retry-after": "3600"}
@@ -40,7 +42,7 @@ class TheftDeterrence:
     clock: Callable[[], float]
 
     def routes(self) -> list[Route]:
-        return [Route("/antitheft/1/", self.endpoint, methods=["POST"])]
+        return [Route(_PATH, self.endpoint, methods=["POST"])]
 
     async def endpoint(self, request: Request) -> Response:
         """A signed answer, whose Content-Length the firmware insists on."""
@@ -54,7 +56,7 @@ class TheftDeterrence:
             return _refusal(address, str(error), error.status)
         except (UnusableDatabase, asyncio.TimeoutError) as error:
             _log.error("%s gets no answer: %s", address, error or "the database is busy")
-            return PlainTextResponse("the server cannot answer now\n", 503, _LATER)
+            return PlainTextResponse(_CANNOT, 503, _LATER)
 
     async def _answer(self, asked: Asked, address: str) -> Response:
         now = self.clock()
@@ -64,6 +66,7 @@ class TheftDeterrence:
             # The laptop would set its own clock by it.
             _log.error("%s gets no answer: %s", asked.serial, wrong)
             return PlainTextResponse("the server's clock is wrong\n", 503, _LATER)
+        standing, _ = self.room.with_note(standing)
         may_renew = self.settings.renew_for == "delegated" or bool(
             await _done(self.registrations.submit(lambda store: store.by_serial(asked.serial)))
         )
@@ -76,6 +79,15 @@ class TheftDeterrence:
             await _done(self.room.writer.submit(lambda store: store.keep_issued(issued, int(now))))
         _tell(standing, address, gets_new=issued is not None)
         return Response(made.body, media_type="text/plain")
+
+
+def closed() -> list[Route]:
+    """The address while the room is out of order: laptops are to come again."""
+
+    async def later(_: Request) -> Response:
+        return PlainTextResponse(_CANNOT, 503, _LATER)
+
+    return [Route(_PATH, later, methods=["POST"])]
 
 
 def _known(store: Store, serial: str) -> tuple[Standing, int | None]:

@@ -100,6 +100,8 @@ def _lease(view: View, lease: LeaseState) -> list[tuple[str, str | Html]]:
         over = until < view.now
         name = _("Not renewed by this server any more since") if over else _("Renewed by this server until")
         facts.append((name, view.language.time(until)))
+    if lease.activated is not None:
+        facts.append((_("Last activated at boot"), view.language.time(lease.activated)))
     return facts
 
 

@@ -113,6 +113,8 @@ class LeaseState:
     """When its latest lease ends, infinite for one that never does; None if there is none here."""
     delegated_until: float | None
     """Until when this server may renew it; None if it may not."""
+    activated: float | None = None
+    """When it last got a lease at boot; None if it never did."""
 
 
 class Leases(Protocol):

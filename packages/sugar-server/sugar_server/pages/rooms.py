@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import quote
 
+from sugar_server.antitheft.room import OutOfOrder
 from sugar_server.antitheft.room import Room as Antitheft
 from sugar_server.antitheft.store import FOR_EVER, Kept
 from sugar_server.backup import adoptions, entries, failures, snapshots
 from sugar_server.backup.homes import Home, Homes, identity_of
 from sugar_server.config import Config
+from sugar_server.database import UnusableDatabase
 from sugar_server.pages.figures import Figures, short_name
 from sugar_server.pages.languages import language
 from sugar_server.pages.providers import Entry, LeaseState, Providers, Service, Snapshot
@@ -35,7 +37,7 @@ def providers(
     registrations: Writer[Store],
     statistics: Writer[StatisticsStore],
     clock: Callable[[], float],
-    antitheft: Antitheft | None = None,
+    antitheft: Antitheft | OutOfOrder | None = None,
 ) -> Providers:
     """The rooms of this daemon."""
     return Providers(
@@ -43,7 +45,7 @@ def providers(
         library=Library() if config.library.enabled else None,
         statistics=Figures(statistics, clock) if config.statistics.enabled else None,
         services=Services(registrations, statistics if config.statistics.enabled else None),
-        leases=Leases(antitheft) if antitheft else None,
+        leases=Leases(antitheft) if isinstance(antitheft, Antitheft) else None,
     )
 
 
@@ -116,15 +118,22 @@ class Library:
 
 @dataclass(frozen=True)
 class Leases:
-    """The leases that this server has issued or was brought."""
+    """The leases that this server has issued or was brought, and what it gave at boot."""
 
     room: Antitheft
 
     def state(self, serial: str) -> LeaseState | None:
-        found = self.room.writer.submit(lambda store: store.standing(serial.upper())).result(_SECONDS_TO_ANSWER)
+        serial = serial.upper()
+        try:
+            found = self.room.writer.submit(lambda store: store.standing(serial)).result(_SECONDS_TO_ANSWER)
+        except (UnusableDatabase, TooLate) as error:
+            # The rest of the laptop's page is there all the same.
+            _log.error("What lease %s has cannot be told: %s", serial, error or "the database is busy")
+            return None
         if not found.is_known:
             return None
-        return LeaseState(found.is_stolen, _end(found.latest), _end(found.delegation))
+        found, activated = self.room.with_note(found)
+        return LeaseState(found.is_stolen, _end(found.latest), _end(found.delegation), activated)
 
 
 def _end(kept: Kept | None) -> float | None:

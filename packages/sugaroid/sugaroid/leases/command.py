@@ -1,34 +1,74 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`sugaroid activate` and `sugaroid renew`: a locked laptop at boot, and one that asks for a new lease."""
+"""`sugaroid boot`, `activate` and `renew`: a locked laptop that is switched on, what it asks the network for then,
+and one that asks for a new lease."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 
 from sugaroid.background import in_background
 from sugaroid.checks.options import resolve
-from sugaroid.errors import InvalidInput, NotServed, reason
+from sugaroid.errors import InvalidInput, NotServed
 from sugaroid.leases import deterrence
 from sugaroid.leases.activation import STOLEN, activate
+from sugaroid.leases.boot import Locked
+from sugaroid.leases.keeping import keep
 from sugaroid.leases.laptop import Judge
 
 _SECONDS = 90.0
+_SOURCES = {"storage": "own lease", "stick": "stick's lease", "network": "server's lease"}
 _SERIAL = re.compile(r"[A-Z0-9]{11}")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Of both."""
+    """Of all three."""
     command.add_argument("--serial", required=True, metavar="SN", help="the laptop's serial number")
     command.add_argument("--uuid", help="its UUID: tells whether it is stolen; with --key, proves what comes")
     command.add_argument("--key", type=Path, metavar="FILE", help="the deployment's lease-1.public, as in its tag a1")
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Of those that only ask."""
     command.add_argument("--output", type=Path, metavar="FILE", help="write the lease here, as /security/lease.sig")
+
+
+def add_boot_options(command: argparse.ArgumentParser) -> None:
+    """Of boot."""
+    command.add_argument(
+        "--storage", type=Path, required=True, metavar="DIR", help="its internal storage: the lease is kept there"
+    )
+    command.add_argument(
+        "--stick",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="what is plugged in: a folder, or an image with FAT; may be given several times",
+    )
+
+
+async def booting(arguments: argparse.Namespace) -> int:
+    """A locked laptop that is switched on: 0 if it starts; NotServed otherwise."""
+    judge = _judge(arguments)
+    if judge is None:
+        raise InvalidInput("a laptop starts by its deployment's key: --key and --uuid are needed")
+
+    def ask() -> bytes:
+        return activate(resolve(arguments.address or arguments.server), arguments.activation_port, arguments.serial)
+
+    found = await in_background(Locked(judge, arguments.storage, arguments.stick, ask).boot, _SECONDS)
+    lease = found.lease.decode("ascii")
+    if arguments.json:
+        print(json.dumps({"source": found.source, "lease": lease, "sticks": found.sticks}, indent=2))
+        return 0
+    print(f"{arguments.serial} starts, by its {_SOURCES[found.source]}, until {lease.split()[3]}")
+    for stick, verdict in zip(arguments.stick, found.sticks):
+        print(f"{stick}: of the firmware's copy: {verdict}")
+    return 0
 
 
 async def activation(arguments: argparse.Namespace) -> int:
@@ -45,7 +85,7 @@ async def activation(arguments: argparse.Namespace) -> int:
     if not lease:
         raise NotServed(f"the server has no lease for {arguments.serial}: the laptop tries elsewhere")
     if judge is not None:
-        judge.require_lease(lease)
+        judge.good_lease(lease)
     _tell(arguments, {"lease": lease.decode("utf-8", "replace"), "proved": judge is not None})
     return 0
 
@@ -67,7 +107,7 @@ async def renewal(arguments: argparse.Namespace) -> int:
     if not answer.lease:
         raise NotServed(f"the server has no new lease for {arguments.serial}")
     if judge is not None:
-        judge.require_lease(answer.lease.encode("utf-8"))
+        judge.good_lease(answer.lease.encode("utf-8"))
     _tell(arguments, {"lease": answer.lease, "time": answer.members["time"], "proved": judge is not None})
     return 0
 
@@ -85,7 +125,7 @@ def _judge(arguments: argparse.Namespace) -> Judge | None:
 def _tell(arguments: argparse.Namespace, found: dict[str, object]) -> None:
     lease = str(found["lease"])
     if arguments.output is not None:
-        _write(arguments.output, lease.encode("utf-8"))
+        keep(arguments.output, lease.encode("utf-8"))
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
@@ -93,19 +133,3 @@ def _tell(arguments: argparse.Namespace, found: dict[str, object]) -> None:
     expiry = re.search(rf"act01: {arguments.serial} . ([0-9]{{8}}T[0-9]{{6}}Z) ", lease)
     until = expiry.group(1) if expiry else "nobody can tell when"
     print(f"{arguments.serial}: a lease until {until}{', and it is a good one' if found['proved'] else ''}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {reason(error)}") from error

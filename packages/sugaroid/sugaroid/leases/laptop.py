@@ -26,15 +26,19 @@ class Judge:
         except rules.Refusal as refusal:
             raise InvalidInput(str(refusal)) from None
 
-    def require_lease(self, data: bytes) -> None:
-        """Raise NotServed unless the laptop starts with this text, of lines or as a stick's wrapper."""
+    def good_lease(self, data: bytes, *, from_wrapper: bool = True) -> bytes:
+        """The line of this text with which the laptop starts; raises NotServed where there is none.
+
+        A stick's wrapper is read by the initramfs, and not by the firmware.
+        """
         from olpc_security.scan import scan_leases
         from olpc_security.wrapper import find_leases
 
-        lines = find_leases(data, self._laptop.serial)
+        lines = find_leases(data, self._laptop.serial) if from_wrapper else data
         verdict = scan_leases(lines, self._laptop, self._trusted, int(time.time()))
         if not verdict.is_valid:
             raise NotServed(f"the laptop does not start with this lease: {verdict}")
+        return lines.split(b"\n")[verdict.line - 1].rstrip(b"\r") + b"\n"
 
     def require_answer(self, body: bytes, nonce: str) -> None:
         """Raise NotServed unless the laptop believes this answer of theft deterrence."""
