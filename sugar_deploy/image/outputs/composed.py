@@ -41,8 +41,8 @@ class Composed:
 
 def read(folder: Path) -> Composed:
     """What is in a composed image's folder; raises UsageError if that is none."""
+    recipe = _recipe(folder)
     try:
-        recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
         with (folder / "root.tar").open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -50,10 +50,26 @@ def read(folder: Path) -> Composed:
             # The composer lets no time be later than the snapshot's.
             epoch = max((int(member.mtime) for member in archive), default=0)
     except (OSError, ValueError, tarfile.TarError) as error:
-        raise UsageError(
-            f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL"
-        ) from error
+        raise _no_image(folder, error) from error
     return Composed(folder, sha256, epoch, recipe, packages)
+
+
+def model_name(folder: Path) -> str:
+    """The model that a folder was composed for; raises UsageError if it is no composed image."""
+    return str(_recipe(folder)["model"])
+
+
+def _recipe(folder: Path) -> dict[str, Any]:
+    try:
+        recipe: dict[str, Any] = json.loads((folder / "recipe.json").read_text("utf-8"))
+        recipe["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_image(folder, error) from error
+    return recipe
+
+
+def _no_image(folder: Path, error: Exception) -> UsageError:
+    return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
 
 
 def file_in(tree: Path, path: str) -> bytes:
