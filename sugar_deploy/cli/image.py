@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sugar_deploy.cli.image_bundle import bundle
+from sugar_deploy.cli.image_inspect import diff, inspect
+from sugar_deploy.cli.image_media import media
 from sugar_deploy.cli.image_output import output
 from sugar_deploy.cli.image_progress import blocks_shown
 from sugar_deploy.cli.options import json_option, verbosity_options
@@ -31,6 +33,9 @@ def image() -> None:
 
 
 image.add_command(bundle)
+image.add_command(diff)
+image.add_command(inspect)
+image.add_command(media)
 image.add_command(output)
 
 

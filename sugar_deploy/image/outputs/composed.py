@@ -49,6 +49,8 @@ def read(folder: Path) -> Composed:
         with tarfile.open(folder / "root.tar", "r:") as archive:
             # The composer lets no time be later than the snapshot's.
             epoch = max((int(member.mtime) for member in archive), default=0)
+        if epoch <= 0:
+            raise ValueError("root.tar has no times")
     except (OSError, ValueError, tarfile.TarError) as error:
         raise _no_image(folder, error) from error
     return Composed(folder, sha256, epoch, recipe, packages)

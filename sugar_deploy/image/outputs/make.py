@@ -10,7 +10,7 @@ from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.checking import check_file
 from sugar_deploy.image.models import Flow, Medium, Model
 from sugar_deploy.image.outputs import composed as composition
-from sugar_deploy.image.outputs import disk, manifest, pc, zd_disk
+from sugar_deploy.image.outputs import disk, listing, manifest, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
 from sugar_deploy.render.swap import replacing
@@ -56,6 +56,7 @@ def make(
         MAKERS[model.flow](job)
         shutil.rmtree(job.work)
         _require_sound(job)
+        listing.write(listing.listed(composed.tree), draft)
         manifest.describe(job)
         draft.chmod(0o755)
     return out

@@ -27,6 +27,7 @@ def describe(job: Job) -> None:
         "version": VERSION,
         "model": model.name,
         "title": model.title,
+        "flow": model.flow.value,
         "medium": job.medium.model_dump() if job.medium else None,
         "recipe": composed.recipe,
         "root_sha256": composed.sha256,

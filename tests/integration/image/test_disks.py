@@ -165,7 +165,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
         composed = compose(tmp_path / run / "composed", "xo-4", kernel=ARM)
         out = make(composed, small("xo-4"), tmp_path / run / "out")
         made.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert set(made[0]) == {"sugar41.zd", "sugar41.zsp", "manifest.json", "sbom.json"}
+    assert set(made[0]) == {"sugar41.zd", "sugar41.zsp", "manifest.json", "sbom.json", "files.txt.gz"}
     assert [name for name in made[0] if made[0][name] != made[1][name]] == []
 
 
