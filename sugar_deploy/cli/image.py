@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from sugar_deploy.cli.image_bundle import bundle
+from sugar_deploy.cli.image_inspect import diff, inspect
+from sugar_deploy.cli.image_media import media
+from sugar_deploy.cli.image_output import output
+from sugar_deploy.cli.image_progress import blocks_shown
 from sugar_deploy.cli.options import json_option, verbosity_options
 from sugar_deploy.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from sugar_deploy.image.bundles.signing import Key
     from sugar_deploy.image.report import Report
 
@@ -31,6 +33,10 @@ def image() -> None:
 
 
 image.add_command(bundle)
+image.add_command(diff)
+image.add_command(inspect)
+image.add_command(media)
+image.add_command(output)
 
 
 @image.command()
@@ -124,8 +130,6 @@ def pack(
     Example:
       sugar-deploy image pack disk.img 32010o1.zd
     """
-    from sugar_deploy.image.zd.layout import BLOCK_SIZE
-
     if target.suffix != ".zd":
         raise UsageError(f"{target}: does not end in .zd", f"Write {target.with_suffix('.zd').name}")
     try:
@@ -134,15 +138,8 @@ def pack(
         raise DeployError(
             f"the Python package {error.name} is not installed", "pip install 'sugar-deploy[image]'"
         ) from error
-    with _progress(shown=not as_json and not quiet) as shown:
-        task = shown.add_task(target.name, total=None)
-        written = write(
-            disk,
-            target,
-            previous=previous or target,
-            workers=workers or 0,
-            progress=lambda done, total: shown.update(task, completed=done * BLOCK_SIZE, total=total * BLOCK_SIZE),
-        )
+    with blocks_shown(target.name, shown=not as_json and not quiet) as progress:
+        written = write(disk, target, previous=previous or target, workers=workers or 0, progress=progress)
     if as_json:
         click.echo(json.dumps({name: getattr(written, name) for name in written.__slots__}, indent=2))
     elif not quiet:
@@ -151,13 +148,3 @@ def pack(
         )
         if verbose:
             click.echo(f"{target.with_suffix('.zsp')}: its description, to be signed")
-
-
-def _progress(*, shown: bool) -> Progress:
-    """Bytes done, their rate and the time left, on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not shown or not console.is_terminal)

@@ -20,21 +20,22 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def replacing(out: Path, marker: str) -> Iterator[tuple[Path, Path]]:
+def replacing(out: Path, marker: str, what: str = "a rendered project") -> Iterator[tuple[Path, Path]]:
     """Yield an empty folder, mode 0700, that takes the place of OUT, yielded as well, if the block ends well.
 
     OUT may be missing, empty, or a folder that holds the file MARKER, which the block must write as well;
-    anything else is the deployer's own and is refused. Two processes that replace the same folder take turns.
+    anything else, which is not WHAT, is the deployer's own and is refused. Two processes that replace the same folder
+    take turns.
     """
     out = out.resolve()
-    refuse_foreign(out, marker)
+    refuse_foreign(out, marker, what)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {out.parent}: {error.strerror}") from error
     with _turn(out.parent):
         _recover(out)
-        refuse_foreign(out, marker)
+        refuse_foreign(out, marker, what)
         draft = Path(tempfile.mkdtemp(prefix=_draft_prefix(out), dir=out.parent))
         try:
             yield draft, out
@@ -46,7 +47,7 @@ def replacing(out: Path, marker: str) -> Iterator[tuple[Path, Path]]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def refuse_foreign(out: Path, marker: str) -> None:
+def refuse_foreign(out: Path, marker: str, what: str = "a rendered project") -> None:
     """Raise UsageError if OUT holds anything that an earlier replacement did not put there."""
     remedy = "Name another folder with -o, or empty this one yourself"
     try:
@@ -58,7 +59,7 @@ def refuse_foreign(out: Path, marker: str) -> None:
     except OSError as error:
         raise UsageError(f"cannot read the folder {out}: {error.strerror}", remedy) from error
     if entries and marker not in entries:
-        raise UsageError(f"{out} is not a rendered project (it has no {marker}): not replacing it", remedy)
+        raise UsageError(f"{out} is not {what} (it has no {marker}): not replacing it", remedy)
 
 
 def _draft_prefix(out: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -57,20 +58,26 @@ def write(
     if not total:
         raise UsageError(f"{image}: is empty", "Give a disk image")
     order = [number for number in range(1, total) if number not in omit] + [0]
+    blocks = _packed(image, order, _store(previous), workers or os.cpu_count() or 1)
+    reused = 0
+    with _files(target, Header(BLOCK_SIZE, max(order) + 1)) as written:
+        written.add(pack(0, bytes(BLOCK_SIZE)))
+        for done, packed in enumerate(blocks, start=1):
+            written.add(packed)
+            reused += packed.reused
+            progress(done, len(order))
+        size = written.finish()
+    return Written(len(order), total - len(order), reused, size)
+
+
+@contextlib.contextmanager
+def _files(target: Path, header: Header) -> Iterator[_Files]:
+    """Both files under names of their own, which become theirs if the block ends well."""
     spec = target.with_suffix(".zsp")
     drafts = (target.with_name(target.name + ".partial"), spec.with_name(spec.name + ".partial"))
-    workers = workers or os.cpu_count() or 1
     try:
         with drafts[0].open("wb") as data, drafts[1].open("wb") as lines:
-            store = _store(previous)
-            written = _Files(data, lines, target.name, Header(BLOCK_SIZE, max(order) + 1))
-            written.add(pack(0, bytes(BLOCK_SIZE)))
-            reused = 0
-            for done, packed in enumerate(_packed(image, order, store, workers), start=1):
-                written.add(packed)
-                reused += packed.reused
-                progress(done, len(order))
-            size = written.finish()
+            yield _Files(data, lines, target.name, header)
         # The specification first: a data file without one is flashed unsigned, the other way round fails late.
         drafts[1].replace(spec)
         drafts[0].replace(target)
@@ -78,7 +85,6 @@ def write(
         for draft in drafts:
             draft.unlink(missing_ok=True)
         raise
-    return Written(len(order), total - len(order), reused, size)
 
 
 def _store(previous: Path | None) -> Previous | None:
@@ -117,7 +123,16 @@ _packer: Packer | None = None
 
 def _begin(image: Path, store: Previous | None) -> None:
     global _packer  # noqa: PLW0603 - a worker process has one image, which it opens once
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _packer = Packer(image, store)
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it has, however that ended: its queue would never tell."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers wait for their parent"
+    parent.join()
+    os._exit(1)
 
 
 def _work(indexes: list[int]) -> list[Packed]:

@@ -1,0 +1,75 @@
+"""`sugar-deploy image media`: sticks and cards for laptops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sugar_deploy.cli.options import verbosity_options
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument(
+    "images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A folder, or NAME.img: a whole stick.",
+)
+@click.option("--lease", "leases", metavar="FILE", type=_FILE, help="Leases: activates locked laptops.")
+@click.option(
+    "--developer-key", "developer_keys", metavar="FILE", type=_FILE, help="Developer keys: unlocks laptops."
+)
+@click.option("--bundle", "bundles", metavar="FILE", multiple=True, type=_FILE, help="A bundle, such as bootfwN.zip.")
+@click.option(
+    "--key",
+    "public_keys",
+    metavar="PUBLIC",
+    multiple=True,
+    type=_FILE,
+    help="A public key that the laptops trust, of `keys export public`: signatures are held against it.",
+)
+@click.option("--ext", is_flag=True, help="Of ext2, where names may be long, not FAT.")
+@verbosity_options
+def media(
+    images: tuple[Path, ...],
+    out: Path,
+    leases: Path | None,
+    developer_keys: Path | None,
+    bundles: tuple[Path, ...],
+    public_keys: tuple[Path, ...],
+    ext: bool,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Lay out a USB stick or SD card for one or many models at once.
+
+    IMAGE is a folder that `image output` made; its files are flashed. OUT is a folder, whose content is copied onto
+    the stick, or a file NAME.img, with NAME.img.bmap beside it, for any flasher. What the firmware would refuse is
+    not written.
+
+    \b
+    Example:
+      sugar-deploy image media images/xo-1.5 images/xo-4 -o stick.img --key os.public --key fs.public
+      sugar-deploy image media --lease lease.sig -o stick
+    """
+    from sugar_deploy.image.bundles.signing import read_key
+    from sugar_deploy.image.media.layout import Wanted, places
+    from sugar_deploy.image.media.write import write_folder, write_image
+
+    found = places(Wanted(images, leases, developer_keys, bundles))
+    write = write_image if out.suffix == ".img" else write_folder
+    warnings = write(found, out, [read_key(file) for file in public_keys], is_fat=not ext)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not quiet:
+        for place, file in sorted(found.items()):
+            click.echo(f"{place}  {file.stat().st_size / 2**20:.1f} MiB")
+        click.echo(f"{out}: {len(found)} files")

@@ -1,0 +1,77 @@
+"""`sugar-deploy image output`: from a composed image to what the model flashes or starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sugar_deploy.cli.image_progress import blocks_shown
+from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option
+from sugar_deploy.cli.options import folder_option, verbosity_options
+from sugar_deploy.folder import Folder
+
+if TYPE_CHECKING:
+    from sugar_deploy.image.outputs.signing import Signer
+
+
+@click.command()
+@click.argument("composed", metavar="FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--size", metavar="4gb", help="The size of the model's storage; the smallest one by default.")
+@click.option("--name", help="What the files are called: 8 small letters and digits at most.")
+@click.option("--unsigned", is_flag=True, help="For unlocked laptops, without the deployment's keys.")
+@folder_option
+@passphrase_option
+@demo_option
+@verbosity_options
+def output(
+    composed: Path,
+    out: Path,
+    size: str | None,
+    name: str | None,
+    unsigned: bool,
+    folder: Folder,
+    passphrase_file: Path | None,
+    demo: bool,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Make what a model flashes or starts from, out of the FOLDER that `image build` composed.
+
+    XO-1.5, XO-1.75 and XO-4 get NAME.zd, NAME.zsp and fsN.zip, signed by the deployment's keys `os` and `fs`; a PC
+    gets NAME.img, to be written onto a disk or a stick. manifest.json and sbom.json tell what is in it. The output
+    folder is replaced as a whole, or left as it was.
+
+    \b
+    Example:
+      sugar-deploy image output built/xo-1.5 -o images/xo-1.5 --size 4gb -C lima
+      sugar-deploy image output built/generic-pc -o images/pc
+    """
+    from sugar_deploy.image.models import Flow, read_model
+    from sugar_deploy.image.outputs.composed import model_name
+    from sugar_deploy.image.outputs.make import make
+
+    model = read_model(model_name(composed))
+    signer = None
+    if model.flow is not Flow.DISK and not unsigned:
+        signer = _signer(folder, passphrase_file, demo=demo)
+    with blocks_shown(model.title, shown=not quiet) as progress:
+        made = make(composed, model, out, size=size, name=name, signer=signer, progress=progress)
+    if not quiet:
+        for file in sorted(made.iterdir()):
+            click.echo(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
+
+
+def _signer(folder: Folder, passphrase_file: Path | None, *, demo: bool) -> Signer:
+    """The deployment's keys; the passphrase is asked for once."""
+    from sugar_deploy.image.bundles.signing import Key
+    from sugar_deploy.image.outputs.signing import Signer
+    from sugar_deploy.keys.laptop.offline import item, signed
+
+    own = key_set(folder, demo=demo)
+    public = tuple(Key(purpose, own.public(own.entry(purpose))) for purpose in ("os", "fs"))
+    words, present = passphrase(passphrase_file), now()
+    private = {purpose: own.signer(purpose, words, present) for purpose in ("os", "fs")}
+    return Signer(lambda file, purpose: signed(item(file, purpose), private[purpose]).encode(), public)

@@ -1,0 +1,67 @@
+"""What an image is: of which model, snapshot, packages and keys, and how its disk is laid out."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from sugar_deploy.image.checking import check_file
+from sugar_deploy.image.outputs import manifest
+from sugar_deploy.image.zd.reading import chunks, expanded, header
+
+_ENTRY = struct.Struct("<B3xB3xII")
+_TABLE, _MARK = 446, b"\x55\xaa"
+_SECTOR = 512
+
+
+def inspected(path: Path) -> dict[str, Any]:
+    """What there is to tell of an image's folder, or of one of its files. Raises UsageError if it is neither.
+
+    Where something is not as it should be, `faults` says so.
+    """
+    if path.is_dir():
+        said = manifest.read(path)
+        return {**_summary(said), "faults": manifest.changed(path, said)}
+    partitions = _partitions(path)
+    if path.suffix.lower() == ".img" and partitions:
+        return {"kind": "disk", "bytes": path.stat().st_size, "partitions": partitions, "faults": []}
+    report = check_file(path)
+    told = {"kind": path.suffix.lower().removeprefix("."), "bytes": path.stat().st_size, **report.facts}
+    return {**told, **({"partitions": partitions} if partitions else {}), "faults": report.errors}
+
+
+def _summary(said: dict[str, Any]) -> dict[str, Any]:
+    """A manifest, with how many packages there are in place of all of them."""
+    kept = ("model", "title", "medium", "recipe", "time", "keys", "files", "proved", "unproved")
+    return {name: said[name] for name in kept} | {"packages": len(said["packages"])}
+
+
+def _partitions(path: Path) -> list[dict[str, Any]]:
+    """The partitions of a disk's image or of a `.zd`; none where there is no table."""
+    with path.open("rb") as file:
+        if path.suffix.lower() != ".zd":
+            return partitions(file.read(_SECTOR))
+        head, first = header(file, path.name), b""
+        for chunk in chunks(file, path.name):
+            if chunk.line.index == 0:
+                first = expanded(chunk, head.block_size, path.name)[:_SECTOR]
+    return partitions(first)
+
+
+def partitions(sector: bytes) -> list[dict[str, Any]]:
+    """What the table in a disk's first sector says; starts and sizes in bytes."""
+    if len(sector) != _SECTOR or sector[-2:] != _MARK:
+        return []
+    entries = (_ENTRY.unpack_from(sector, _TABLE + number * _ENTRY.size) for number in range(4))
+    return [
+        {
+            "number": number,
+            "type": f"{kind:02x}",
+            "active": active == 0x80,
+            "start": start * _SECTOR,
+            "bytes": sectors * _SECTOR,
+        }
+        for number, (active, kind, start, sectors) in enumerate(entries, start=1)
+        if kind
+    ]

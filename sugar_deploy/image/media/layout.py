@@ -1,0 +1,74 @@
+"""Which file goes where on a medium, for one model or for many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sugar_deploy.errors import UsageError
+from sugar_deploy.image.bundles.kinds import named
+from sugar_deploy.image.outputs import manifest
+
+_FLASHED = (".zd", ".zsp", ".zip", ".crc", ".onu", ".uim", ".img")
+CONTENTS = "contents.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a medium is to do: flash IMAGES (folders that `image output` made), activate, unlock, or start bundles."""
+
+    images: Sequence[Path] = ()
+    leases: Path | None = None
+    developer_keys: Path | None = None
+    bundles: Sequence[Path] = ()
+
+
+def places(wanted: Wanted) -> dict[str, Path]:
+    """Each file by its place on the medium. Raises UsageError where two would have the same, or one none."""
+    found: dict[str, Path] = {}
+    for place, file in _all(wanted):
+        if place in found:
+            raise UsageError(
+                f"{file} and {found[place]} both have the place {place} on the medium",
+                "Make one of them under another name: image output --name",
+            )
+        found[place] = file
+    if not found:
+        raise UsageError(
+            "there is nothing to be put onto the medium", "Name images, --lease, --developer-key, --bundle"
+        )
+    return found
+
+
+def _all(wanted: Wanted) -> Iterable[tuple[str, Path]]:
+    for folder in wanted.images:
+        said = manifest.read(folder)
+        if faults := manifest.changed(folder, said):
+            raise UsageError(f"{folder}: {faults[0]}", "Make the image anew")
+        files = [folder / one["name"] for one in said["files"]]
+        if said["flow"] == "disk":
+            raise UsageError(f"{folder} is for a PC: it is a whole medium itself", "Write its .img: image flash")
+        yield from ((file.name, file) for file in files if file.suffix in _FLASHED)
+    if wanted.leases:
+        # The firmware looks in the one place, the ramdisk in the other.
+        yield from (("lease.sig", wanted.leases), ("security/lease.sig", wanted.leases))
+    if wanted.developer_keys:
+        yield "security/develop.sig", wanted.developer_keys
+    for file in wanted.bundles:
+        yield _of_bundle(file), file
+
+
+def _of_bundle(file: Path) -> str:
+    meant = named(file.name)
+    if meant is None:
+        raise UsageError(
+            f"{file} is no bundle", "The firmware looks for runosN.zip, bootfwN.zip, fsN.zip and the like"
+        )
+    kind, models = meant
+    if len(models) > 1:
+        raise UsageError(
+            f"{file} has no model's number: firmware from before October 2012 takes it on every model",
+            f"Call it {kind.stem}N.zip: 0 XO-1, 1 XO-1.5, 2 XO-1.75, 4 XO-4",
+        )
+    return f"{kind.folder}/{file.name}".removeprefix("/").lower()

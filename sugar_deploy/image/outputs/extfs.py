@@ -1,0 +1,123 @@
+"""An ext2 or ext4 file system within an image file, filled from a folder or a tar; no root, no mounting.
+
+fakeroot remembers the owners and device nodes that the tar gives, and mke2fs copies them. Extended attributes, which
+fakeroot mistakes, and every time that mke2fs takes from the building machine are set afterwards, by debugfs.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tarfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sugar_deploy.errors import DeployError
+from sugar_deploy.image.outputs.programs import program, run
+
+BLOCK = 4096
+# What kernels of the laptops' first years cannot mount is left out: checksums and 64 bit came with 3.6 and after,
+# the file of orphans with 5.15. Tables are written out, as what is left over on a card would show through.
+_COMMON = ("lazy_itable_init=0", "lazy_journal_init=0", "nodiscard", "root_owner=0:0")
+_FILL = """set -eu
+mkdir "$1"
+tar --extract --file "$2" --directory "$1" --numeric-owner --preserve-permissions --same-owner \
+    --delay-directory-restore
+shift 2
+exec "$@"
+"""
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
+_FREE = re.compile(r"^\s+Free inodes: (.*)$", re.MULTILINE)
+_COUNT = re.compile(r"^Inode count:\s+(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of file system: features as mke2fs names them, and percent that only root may fill."""
+
+    kind: str
+    features: str
+    reserved_percent: int = 0
+
+
+BOOT = Shape("ext2", "dir_index,^resize_inode,^64bit,^metadata_csum")
+ROOT = Shape("ext4", "dir_index,^huge_file,^64bit,^metadata_csum,^orphan_file", reserved_percent=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in an image file the file system is to be: offset and size in bytes."""
+
+    image: Path
+    offset: int
+    size: int
+
+
+def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.UUID, epoch: int, work: Path) -> None:
+    """Make the file system with what the tar TREE holds; all its times are EPOCH or what the tar says.
+
+    WORK is an existing folder on the same disk. Raises DeployError, if it does not fit with its sizes.
+    """
+    unpacked = work / "tree"
+    options = ",".join((*_COMMON, f"hash_seed={identity}", f"offset={place.offset}"))
+    mke2fs = [program(f"mkfs.{shape.kind}"), "-q", "-F", "-b", str(BLOCK), "-m", str(shape.reserved_percent)]
+    mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(unpacked)]
+    mke2fs += [str(place.image), str(place.size // BLOCK)]
+    try:
+        run(["fakeroot", "--", "sh", "-c", _FILL, "fill", str(unpacked), str(tree), *mke2fs], epoch=epoch)
+    except DeployError as error:
+        if "Could not allocate" in error.message or "No space left in" in error.message:
+            raise DeployError(
+                f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it",
+                "Leave packages out, or take a larger medium",
+            ) from error
+        raise
+    _finish(place, _attributes(tree, work), epoch)
+    run(["e2fsck", "-f", "-n", _address(place)], epoch=epoch)
+
+
+def _address(place: Place) -> str:
+    """The place as programs of e2fsprogs take it."""
+    return f"{place.image}?offset={place.offset}"
+
+
+def _attributes(tree: Path, work: Path) -> list[str]:
+    """What tells debugfs the tar's extended attributes, as a program's capabilities are one; values lie in WORK."""
+    lines: list[str] = []
+    with tarfile.open(tree) as archive:
+        for member in archive:
+            for header, value in member.pax_headers.items():
+                if header.startswith(_ATTRIBUTE):
+                    file = work / f"attribute-{len(lines)}"
+                    file.write_bytes(value.encode("utf-8", "surrogateescape"))
+                    path = posixpath.normpath("/" + member.name).replace('"', '""')
+                    lines.append(f'ea_set -f {file} "{path}" {header.removeprefix(_ATTRIBUTE)}')
+    return lines
+
+
+def _finish(place: Place, lines: list[str], epoch: int) -> None:
+    """Run debugfs' LINES, and set what is the building machine's: when an inode was changed and read."""
+    where = _address(place)
+    for number in _inodes(run(["dumpe2fs", where], epoch=epoch).output):
+        lines += [f"set_inode_field <{number}> {field} @{epoch}" for field in ("ctime", "atime")]
+    said = run(["debugfs", "-w", "-f", "-", where], epoch=epoch, stdin="\n".join(lines) + "\n")
+    # It goes on after what it cannot do, and ends as if all were well; its first line is its version.
+    _, _, complaints = said.complaints.partition("\n")
+    if complaints:
+        raise DeployError(f"debugfs could not finish the file system: {complaints.strip()}")
+
+
+def _inodes(description: str) -> Iterator[int]:
+    """The numbers of the inodes in use, by dumpe2fs."""
+    count = _COUNT.search(description)
+    assert count is not None, "dumpe2fs always says how many inodes there are"
+    free: set[int] = set()
+    for ranges in _FREE.findall(description):
+        for part in ranges.split(", "):
+            if part:
+                first, _, last = part.partition("-")
+                free.update(range(int(first), int(last or first) + 1))
+    return (number for number in range(1, int(count[1]) + 1) if number not in free)

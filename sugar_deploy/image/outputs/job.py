@@ -1,0 +1,37 @@
+"""One image that is being made: of what, for what, and where its files go until all of them are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sugar_deploy.image.models import Medium, Model
+from sugar_deploy.image.outputs.composed import Composed
+from sugar_deploy.image.outputs.signing import Signer
+
+Progress = Callable[[int, int], None]
+"""Told blocks of 128 KiB that are done, and in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Its files are called NAME and an ending. FORMER is where the last one of this kind is, if there is one."""
+
+    model: Model
+    medium: Medium | None
+    composed: Composed
+    name: str
+    signer: Signer | None
+    draft: Path
+    former: Path
+    progress: Progress
+
+    @property
+    def work(self) -> Path:
+        """For what is not delivered."""
+        return self.draft / ".work"
+
+    def beside(self, ending: str) -> Path:
+        """One of the image's files."""
+        return self.draft / f"{self.name}{ending}"

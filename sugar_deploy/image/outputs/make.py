@@ -1,0 +1,72 @@
+"""From a composed image to the files that its model flashes or starts from: a whole folder of them, or none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.image.checking import check_file
+from sugar_deploy.image.models import Flow, Medium, Model
+from sugar_deploy.image.outputs import composed as composition
+from sugar_deploy.image.outputs import disk, listing, manifest, pc, zd_disk
+from sugar_deploy.image.outputs.job import Job, Progress
+from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.render.swap import replacing
+
+MAKERS = {Flow.ZD: zd_disk.make, Flow.DISK: pc.make}
+_CHECKED = {Flow.ZD: (".zd", ".zip"), Flow.DISK: ()}
+_NAME = re.compile(r"[a-z0-9]{1,8}")
+
+
+def default_name(model: Model, medium: Medium | None) -> str:
+    """What an image's files are called: few enough characters for the firmware's view of FAT."""
+    size = (medium.name if medium else "nand").removesuffix("gb")
+    return f"sugar{'' if model.number is None else model.number}{size}"[:8]
+
+
+def make(
+    folder: Path,
+    model: Model,
+    out: Path,
+    *,
+    size: str | None = None,
+    name: str | None = None,
+    signer: Signer | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Path:
+    """Make the image of FOLDER, which `image build` composed, for a model; OUT, a folder, is replaced as a whole.
+
+    Without a signer it is for unlocked laptops. Raises DeployError, and then OUT is as it was.
+    """
+    composed = composition.read(folder)
+    if composed.recipe.get("model", model.name) != model.name:
+        raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
+    medium = disk.medium_of(model, size) if model.media else None
+    called = name or default_name(model, medium)
+    if not _NAME.fullmatch(called):
+        raise UsageError(
+            f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
+            f"As {default_name(model, medium)}",
+        )
+    with replacing(out, manifest.NAME, "an image") as (draft, former):
+        job = Job(model, medium, composed, called, signer, draft, former, progress)
+        job.work.mkdir()
+        MAKERS[model.flow](job)
+        shutil.rmtree(job.work)
+        _require_sound(job)
+        listing.write(listing.listed(composed.tree), draft)
+        manifest.describe(job)
+        draft.chmod(0o755)
+    return out
+
+
+def _require_sound(job: Job) -> None:
+    """Read all that the firmware will read as it does, before anybody carries it to a school."""
+    keys = job.signer.keys if job.signer else ()
+    for file in sorted(job.draft.iterdir()):
+        if file.suffix in _CHECKED[job.model.flow]:
+            report = check_file(file, keys)
+            if not report.ok:
+                raise DeployError(f"{file.name}, just written, breaks the firmware's rules: {report.errors[0]}")

@@ -1,0 +1,121 @@
+"""`manifest.json` and `sbom.json`: what an image was made of, and every file's size and hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sugar_deploy.errors import UsageError
+from sugar_deploy.image.models import Model
+from sugar_deploy.image.outputs.composed import Composed
+from sugar_deploy.image.outputs.job import Job
+
+NAME, SBOM = "manifest.json", "sbom.json"
+VERSION = 1
+
+
+def describe(job: Job) -> None:
+    """Write both beside an image's files."""
+    model, composed, folder = job.model, job.composed, job.draft
+    (folder / SBOM).write_text(_sbom(model, composed), "utf-8")
+    files = [_file(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    content = {
+        "version": VERSION,
+        "model": model.name,
+        "title": model.title,
+        "flow": model.flow.value,
+        "medium": job.medium.model_dump() if job.medium else None,
+        "recipe": composed.recipe,
+        "root_sha256": composed.sha256,
+        "time": datetime.fromtimestamp(composed.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "keys": job.signer.used if job.signer else [],
+        "files": files,
+        "packages": composed.packages,
+        "proved": list(model.proved),
+        "unproved": list(model.unproved),
+    }
+    (folder / NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """An image's manifest; raises UsageError if there is none, or none that this version can read."""
+    file = folder / NAME
+    try:
+        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        if content["version"] != VERSION:
+            raise ValueError(f"of version {content['version']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{file} is no image's manifest: {error}", "Give the folder of an image") from error
+    return content
+
+
+def changed(folder: Path, content: dict[str, Any]) -> list[str]:
+    """The files that are not as the manifest says."""
+    faults = []
+    for said in content["files"]:
+        path = folder / said["name"]
+        if not path.is_file():
+            faults.append(f"{said['name']}: is missing")
+        elif _file(path) != said:
+            faults.append(f"{said['name']}: is not what the manifest says")
+    return faults
+
+
+def _file(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def _sbom(model: Model, composed: Composed) -> str:
+    """CycloneDX, the same bytes each time."""
+    from cyclonedx.model.bom import Bom, BomMetaData
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.output.json import JsonV1Dot6
+    from packageurl import PackageURL
+
+    main = Component(
+        type=ComponentType.OPERATING_SYSTEM,
+        name=f"image for {model.title}",
+        version=composed.sha256[:16],
+        bom_ref="image",
+    )
+    suite = composed.recipe.get("suite", "")
+    parts = []
+    for package in composed.packages:
+        where = {"arch": package["architecture"], "distro": suite}
+        url = PackageURL("deb", "debian", package["name"], package["version"], where)
+        parts.append(
+            Component(
+                type=ComponentType.APPLICATION,
+                name=package["name"],
+                version=package["version"],
+                purl=url,
+                bom_ref=url.to_string(),
+                properties=_properties(package),
+            )
+        )
+    bom = Bom(
+        serial_number=uuid.UUID(str(composed.identity("sbom"))),
+        version=1,
+        metadata=BomMetaData(
+            component=main,
+            timestamp=datetime.fromtimestamp(composed.epoch, UTC),
+            properties=_properties({key: value for key, value in composed.recipe.items() if isinstance(value, str)}),
+        ),
+        components=parts,
+    )
+    bom.register_dependency(main, bom.components)
+    document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _properties(values: dict[str, str]) -> Any:
+    from cyclonedx.model import Property
+
+    told = ("source", "license", "snapshot", "model", "suite", "architecture")
+    return [Property(name=f"sugar-deploy:{name}", value=values[name]) for name in told if values.get(name)]

@@ -1,0 +1,70 @@
+"""Other people's programs that make file systems and partitions: a failure shows the line that one can paste."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sugar_deploy.errors import DeployError
+
+PACKAGES = {
+    "debugfs": "e2fsprogs",
+    "dumpe2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "mkfs.ext2": "e2fsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "mkfs.vfat": "dosfstools",
+    "mcopy": "mtools",
+    "mmd": "mtools",
+    "grub-mkimage": "grub-common",
+    "mkfs.jffs2": "mtd-utils",
+    "sumtool": "mtd-utils",
+    "mkfs.ubifs": "mtd-utils",
+    "ubinize": "mtd-utils",
+}
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where Debian has most of these, and where an ordinary user's PATH does not look."""
+
+
+def program(name: str) -> str:
+    """Where a program is; raises DeployError with the package that brings it."""
+    found = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN)))
+    if found is None:
+        raise DeployError(f"{name} is not installed", f"Install it: sudo apt install {PACKAGES.get(name, name)}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program printed, and what it complained of."""
+
+    output: str
+    complaints: str
+
+
+def run(argv: Sequence[str], *, epoch: int, stdin: str = "") -> Said:
+    """What a program said. It takes EPOCH (Unix seconds) for the present, as far as it asks us.
+
+    Raises DeployError with the command and what it said.
+    """
+    command = [program(argv[0]), *argv[1:]]
+    times = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    path = os.pathsep.join((os.environ.get("PATH", ""), *_SBIN))
+    done = subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env={**os.environ, "PATH": path, **times},
+    )
+    if done.returncode:
+        said = done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}"
+        raise DeployError(f"`{shlex.join(argv)}` failed: {said}")
+    return Said(done.stdout, done.stderr)

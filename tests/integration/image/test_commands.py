@@ -1,0 +1,59 @@
+"""From a composed image to a stick by the commands alone, with a deployment's own keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sugar_deploy.deployment.model import Scenario
+from sugar_deploy.deployment.start import start
+from sugar_deploy.folder import Folder
+from sugar_deploy.keys.laptop.keyset import KeySet
+from tests.integration.image.system import compose
+from tests.integration.image.test_disks import small
+from tests.unit.cli.test_image_bundle import BEFORE, PASSPHRASE
+from tests.unit.cli.test_image_command import run
+from tests.unit.image.bundle_reader import takes
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The model as it is, but for a medium that is made in a moment.
+    monkeypatch.setattr("sugar_deploy.image.models.read_model", small)
+    start(Folder(tmp_path / "lima"), Scenario.ONLINE_SERVER, "lima")
+    KeySet(Folder(tmp_path / "lima"), "lima").create(["os", "fs"], PASSPHRASE, BEFORE, 10)
+    (tmp_path / "passphrase").touch(0o600)
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+    composed, out = compose(tmp_path / "composed", "xo-1.5"), tmp_path / "xo-1.5"
+    words = ("-C", tmp_path / "lima", "--passphrase-file", tmp_path / "passphrase")
+    status, said, err = run(capsys, "image", "output", composed, "-o", out, *words)
+    assert (status, err) == (0, "")
+    assert f"{out}/sugar11.zd" in said
+    public = tmp_path / "lima" / "keys" / "fs-1.public"
+    assert takes((out / "fs1.zip").read_bytes(), public, ("sha256",), tmp_path)
+    status, said, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick", "--key", public)
+    assert (status, err) == (0, "")
+    assert f"{tmp_path / 'stick'}: 3 files" in said
+    assert run(capsys, "image", "verify", tmp_path / "stick", "--key", public)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("output", "{folder}", "-o", "{folder}/out"), "is no composed image"),
+        (("output", "{composed}", "-o", "{folder}/out", "--unsigned", "--size", "64gb"), "no image of the size 64gb"),
+        (("output", "{composed}", "-o", "{folder}/out", "--unsigned", "--name", "much-too-long"), "is no name"),
+        (("output", "{composed}", "-o", "{composed}", "--unsigned"), "is not an image"),
+        (("media", "-o", "{folder}/stick"), "there is nothing to be put"),
+        (("inspect", "{folder}"), "is no image's manifest"),
+        (("diff", "{folder}", "{folder}"), "is no image"),
+    ],
+)
+def test_what_cannot_be_is_told(words: tuple[str, ...], told: str, tmp_path: Path, capsys: Capture) -> None:
+    composed = compose(tmp_path / "composed", "xo-1.5")
+    argv = [word.format(folder=tmp_path, composed=composed) for word in words]
+    status, _, err = run(capsys, "image", *argv)
+    assert (status, told in err, "Traceback" in err) == (2, True, False), err
+    assert {path.name for path in tmp_path.iterdir()} == {"composed"}
