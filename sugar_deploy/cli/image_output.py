@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sugar_deploy.cli.image_progress import blocks_shown
-from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option
-from sugar_deploy.cli.options import folder_option, verbosity_options
-from sugar_deploy.folder import Folder
+from sugar_deploy.cli.keys_options import Asked, signing_options
 
 if TYPE_CHECKING:
     from sugar_deploy.image.outputs.signing import Signer
@@ -22,22 +20,8 @@ if TYPE_CHECKING:
 @click.option("--size", metavar="4gb", help="The size of the model's storage; the smallest one by default.")
 @click.option("--name", help="What the files are called: 8 small letters and digits at most.")
 @click.option("--unsigned", is_flag=True, help="For unlocked laptops, without the deployment's keys.")
-@folder_option
-@passphrase_option
-@demo_option
-@verbosity_options
-def output(
-    composed: Path,
-    out: Path,
-    size: str | None,
-    name: str | None,
-    unsigned: bool,
-    folder: Folder,
-    passphrase_file: Path | None,
-    demo: bool,
-    verbose: int,
-    quiet: bool,
-) -> None:
+@signing_options
+def output(composed: Path, out: Path, size: str | None, name: str | None, unsigned: bool, asked: Asked) -> None:
     """Make what a model flashes or starts from, out of the FOLDER that `image build` composed.
 
     XO-1.5, XO-1.75 and XO-4 get NAME.zd, NAME.zsp and fsN.zip, signed by the deployment's keys `os` and `fs`; a PC
@@ -54,24 +38,21 @@ def output(
     from sugar_deploy.image.outputs.make import make
 
     model = read_model(model_name(composed))
-    signer = None
-    if model.flow is not Flow.DISK and not unsigned:
-        signer = _signer(folder, passphrase_file, demo=demo)
-    with blocks_shown(model.title, shown=not quiet) as progress:
+    signer = None if model.flow is Flow.DISK or unsigned else _signer(asked)
+    with blocks_shown(model.title, shown=not asked.quiet) as progress:
         made = make(composed, model, out, size=size, name=name, signer=signer, progress=progress)
-    if not quiet:
-        for file in sorted(made.iterdir()):
-            click.echo(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
+    for file in sorted(made.iterdir()):
+        asked.tell(f"{file}: {file.stat().st_size / 2**20:.1f} MiB{asked.mark if signer else ''}")
 
 
-def _signer(folder: Folder, passphrase_file: Path | None, *, demo: bool) -> Signer:
+def _signer(asked: Asked) -> Signer:
     """The deployment's keys; the passphrase is asked for once."""
     from sugar_deploy.image.bundles.signing import Key
     from sugar_deploy.image.outputs.signing import Signer
     from sugar_deploy.keys.laptop.offline import item, signed
 
-    own = key_set(folder, demo=demo)
+    own = asked.keys
     public = tuple(Key(purpose, own.public(own.entry(purpose))) for purpose in ("os", "fs"))
-    words, present = passphrase(passphrase_file), now()
-    private = {purpose: own.signer(purpose, words, present) for purpose in ("os", "fs")}
+    words = asked.passphrase()
+    private = {purpose: own.signer(purpose, words, asked.now) for purpose in ("os", "fs")}
     return Signer(lambda file, purpose: signed(item(file, purpose), private[purpose]).encode(), public)

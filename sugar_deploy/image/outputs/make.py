@@ -43,6 +43,11 @@ def make(
     composed = composition.read(folder)
     if composed.recipe.get("model", model.name) != model.name:
         raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
+    if model.flow not in MAKERS:
+        raise UsageError(
+            f"No image for {model.name} is made of a composed system yet: its NAND takes JFFS2 or UBIFS",
+            f"Make the file system of {folder}/root.tar with mtd-utils; image verify checks it with its .crc",
+        )
     medium = disk.medium_of(model, size) if model.media else None
     called = name or default_name(model, medium)
     if not _NAME.fullmatch(called):

@@ -19,6 +19,12 @@ from tests.unit.image.bundle_reader import takes
 Capture = pytest.CaptureFixture[str]
 
 
+def test_what_is_not_made_yet_is_told(tmp_path: Path, capsys: Capture) -> None:
+    composed = compose(tmp_path / "composed", "xo-1")
+    status, _, err = run(capsys, "image", "output", composed, "-o", tmp_path / "out", "--unsigned")
+    assert (status, "No image for xo-1" in err, (tmp_path / "out").exists()) == (2, True, False), err
+
+
 def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     # The model as it is, but for a medium that is made in a moment.
     monkeypatch.setattr("sugar_deploy.image.models.read_model", small)
