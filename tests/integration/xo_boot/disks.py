@@ -1,7 +1,8 @@
-"""What a laptop of the lab starts from: Debian's kernel, the initramfs of our package, and disks laid out as an XO's."""
+"""What a laptop of the lab starts from: Debian's kernel, the initramfs of our package, and disks like an XO's."""
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -16,7 +17,6 @@ from sugar_deploy.repository.build import build
 from sugar_deploy.resources import resource
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-PACKAGES = ("busybox", "cloud-guest-utils", "fdisk", "iw", "openssl")
 SECTOR, BOOT_START, ROOT_START, BOOT_SECTORS = 512, 8192, 139264, 131072
 """OLPC's layout: a boot partition of 64 MiB, the root behind it."""
 BUILD = "32010"
@@ -27,13 +27,21 @@ poweroff -f
 """
 # In the versions tree: all that the two services and the tree should have come to, once both have run.
 WITNESS = """#!/bin/sh
+# Each line on its own, whatever else is on the console.
+tell() { printf '\\ntold %s: %s\\n' "$1" "$2"; }
 systemctl is-system-running --wait
-echo "name: $(cat /etc/hostname), id: $(wc -c </etc/machine-id), keys: $(echo /etc/ssh/ssh_host_*.pub)"
-echo "root: $(findmnt -no SOURCE /), $(($(df --output=size -k / | tail -1) / 1024)) MiB"
-echo "shared: $(findmnt -no SOURCE /home) $(ls /home/of-all) $(stat -c %h /etc/debian_version)"
-echo "failed: $(systemctl --failed --plain --no-legend | tr '\\n' ' ')"
+failed=$(systemctl --failed --plain --no-legend)
+tell failed "${failed:-none}"
+tell name "$(cat /etc/hostname)"
+tell id "$(wc -c </etc/machine-id)"
+tell keys "$(echo /etc/ssh/ssh_host_*.pub)"
+tell root "$(findmnt -no SOURCE /)"
+tell home "$(findmnt -no SOURCE /home)"
+tell links "$(stat -c %h /etc/debian_version)"
+tell MiB "$(df --output=size --block-size=M / | tail -1 | tr -cd 0-9)"
 echo "THE WITNESS HAS SPOKEN"
-systemctl --no-block poweroff
+sync
+poweroff -ff
 """
 WITNESS_UNIT = """[Unit]
 After=sugar-xo-enrol.service sugar-xo-grow.service
@@ -57,13 +65,14 @@ class System:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        mirror = read_mirror()
-        wanted = image.recipe("bookworm", ARCHITECTURE, mirror, "xo-boot", (*kernel_packages(ARCHITECTURE), *PACKAGES))
+        # The image that machines of the lab have: it is there already, or will be for them.
+        wanted = image.recipe("bookworm", ARCHITECTURE, read_mirror(), "kernel", kernel_packages(ARCHITECTURE))
         self.image, self.hold = image.obtain(wanted)
         self.root = folder / "system"
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
+        """Its root, which the image below does not notice."""
         for name in ("own", "work", "system"):
             (self.folder / name).mkdir()
         layers = f"lowerdir={self.image.root},upperdir={self.folder / 'own'},workdir={self.folder / 'work'}"
@@ -72,27 +81,35 @@ class System:
             yield
         finally:
             run("umount", self.root)
+            os.close(self.hold)
 
     def install(self) -> None:
+        """Our package, with all that it depends on and nothing else."""
         (built,) = [one for one in build(sources=resource("packages")) if one.source.name == "sugar-xo-boot"]
         shutil.copy(built.debs[0], self.root / "tmp/own.deb")
-        chroot = ("chroot", self.root, "env", "DEBIAN_FRONTEND=noninteractive")
+        self._hasten()
+        settings = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True)
+        (self.root / "etc/apt/apt.conf.d/90here").write_text(settings.stdout)
+        shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
+        apt = ("chroot", self.root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q")
         run("mount", "--bind", "/proc", self.root / "proc")
         try:
-            run(*chroot, "dpkg", "-i", "/tmp/own.deb")
-            self.hasten()
-            run(*chroot, "update-initramfs", "-u")
+            run(*apt, "update")
+            own = ("-o", "Dpkg::Options::=--force-confold", "/tmp/own.deb")
+            run(*apt, "install", "--yes", "--no-install-recommends", *own)
         finally:
             run("umount", self.root / "proc")
         run("sh", self.root / "usr/lib/sugar-xo-boot/forget", self.root)
+        run("chroot", self.root, "apt-get", "clean")
 
-    def hasten(self) -> None:
+    def _hasten(self) -> None:
         """One round instead of four, and no minute of waiting before a refused laptop switches off."""
-        settings = self.root / "etc/sugar-xo-boot/boot.conf"
-        text = settings.read_text()
+        text = resource("packages/sugar-xo-boot/conf/boot.conf").read_text()
         for name, usual, hasty in (("ROUNDS", 4, 1), ("PAUSE_SECONDS", 4, 0), ("OFF_SECONDS", 60, 1)):
             assert f"XO_{name}={usual}\n" in text
             text = text.replace(f"XO_{name}={usual}\n", f"XO_{name}={hasty}\n")
+        settings = self.root / "etc/sugar-xo-boot/boot.conf"
+        settings.parent.mkdir()
         settings.write_text(text)
 
     def kernel(self) -> tuple[Path, Path]:
@@ -165,4 +182,16 @@ def program(path: Path, text: str) -> None:
 def kept_lease(disk: Path) -> bytes:
     """security/lease.sig of the boot partition, read without mounting it."""
     device = f"{disk}?offset={BOOT_START * SECTOR}"
-    return subprocess.run(["debugfs", "-R", "cat /security/lease.sig", device], capture_output=True, check=True).stdout
+    return subprocess.run(
+        ["debugfs", "-R", "cat /security/lease.sig", device], capture_output=True, check=True
+    ).stdout
+
+
+def medium(file: Path, lease: bytes) -> Path:
+    """A FAT stick with this lease.sig in its root."""
+    with file.open("wb") as image_file:
+        image_file.truncate(16 * 2**20)
+    (file.with_suffix(".sig")).write_bytes(lease)
+    run("mkfs.vfat", file)
+    run("mcopy", "-i", file, file.with_suffix(".sig"), "::lease.sig")
+    return file

@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from olpc_security.laptop import Laptop
+
 from sugar_deploy.lab.tap import open_tap
 
 BOOT_SECONDS = 300
@@ -19,10 +21,10 @@ class Tags:
     folder: Path
 
     @classmethod
-    def write(cls, folder: Path, serial: str, uuid: str, key: bytes) -> Tags:
+    def write(cls, folder: Path, laptop: Laptop, key: bytes) -> Tags:
         """Of a locked laptop that trusts KEY for leases."""
         folder.mkdir()
-        tags = {"wp": b"", "SN": serial.encode() + b"\0", "U#": uuid.encode() + b"\0", "a1": key}
+        tags = {"wp": b"", "SN": laptop.serial.encode() + b"\0", "U#": laptop.uuid.encode() + b"\0", "a1": key}
         for name, value in tags.items():
             (folder / name).write_bytes(value)
         return cls(folder)
@@ -55,7 +57,19 @@ class Computer:
         """Switched on, until it switches itself off: what was on its console."""
         taps = [open_tap("laptop", f"/run/netns/{lan}")] if lan else []
         console = disk.with_suffix(".console")
-        argv = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "256"]
+        argv = [
+            "qemu-system-x86_64",
+            "-machine",
+            "q35",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "max",
+            "-smp",
+            "2",
+            "-m",
+            "256",
+        ]
         argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", f"base={clock}"]
         argv += ["-kernel", str(self.kernel), "-initrd", str(self.initrd)]
         argv += ["-append", " ".join(("console=ttyS0", "panic=-1", *words)), *tags.words()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -64,7 +63,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("busybox", "dash", "openssl"):
         found = shutil.which(name)
         assert found
-        os.symlink(found, folder / name)
+        (folder / name).symlink_to(found)
     return folder
 
 
@@ -72,5 +71,3 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def laptop(request: pytest.FixtureRequest, tmp_path: Path, tools: Path) -> Laptop:
     """Without manufacturing data."""
     return Laptop(tmp_path / "system", SHELLS[request.param], tools)
-
-

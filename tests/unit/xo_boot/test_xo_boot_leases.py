@@ -99,7 +99,9 @@ def test_without_an_end_it_counts_even_when_the_clock_is_wrong(locked: Laptop) -
 
 
 def test_more_than_68_years_ahead_is_expired(locked: Laptop) -> None:
-    near, far = (issue.lease(private("lease"), LAPTOP, written(JUNE_2025 + 2**31 - more), JUNE_2025) for more in (1, 2))
+    near, far = (
+        issue.lease(private("lease"), LAPTOP, written(JUNE_2025 + 2**31 - more), JUNE_2025) for more in (1, 2)
+    )
     assert search(locked, near.line) == near.line.rstrip("\n")
     assert search(locked, far.line, JUNE_2025 - 2) == "no: expired"
 
