@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,12 @@ class Computer:
         return self._until_off(argv, taps, console)
 
     def _until_off(self, argv: list[str], taps: list[int], console: Path) -> str:
-        process = subprocess.Popen(argv, pass_fds=taps, stderr=subprocess.PIPE, text=True)
+        try:
+            process = subprocess.Popen(argv, pass_fds=taps, stderr=subprocess.PIPE, text=True)
+        finally:
+            # The tap ends with the laptop that has it.
+            for tap in taps:
+                os.close(tap)
         try:
             _, said = process.communicate(timeout=BOOT_SECONDS)
         finally:

@@ -20,8 +20,8 @@ class School:
 
     def __init__(self, server: Server, *, own: tuple[Laptop, ...], stolen: tuple[Laptop, ...], lan: str) -> None:
         self.lan, self.log = lan, server.log
-        server.start()
         deployment = Deployment(server)
+        server.start()
         key = PublicKey(server.command_bytes("lease-key"))
         deployment.bring("delegation", deployment.delegations(key, *own, *stolen))
         deployment.bring("stolen", deployment.stolen(*stolen))
