@@ -33,7 +33,8 @@ ask_servers() {
     udhcpc -i "$interface" -n -q -t 4 -T 2 -s "$XO_LIB/dhcp" >/dev/null 2>&1
     for server in schoolserver "fe80::abcd:ef02%$interface" 172.18.0.1; do
         show "Asking $server ($interface) for a lease ..."
-        if printf %s "$SERIAL" | timeout 60 nc -w 3 "$server" 191 >"$XO_WORK/reply" 2>/dev/null; then
+        # KILL, for what is ignored here is ignored by nc too.
+        if printf %s "$SERIAL" | timeout -s KILL 60 nc -w 3 "$server" 191 >"$XO_WORK/reply" 2>/dev/null; then
             judge_reply
             return
         fi
