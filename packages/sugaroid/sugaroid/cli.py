@@ -52,8 +52,8 @@ def program() -> NoReturn:
     """Runs one command and ends the process with its exit status."""
     status = main()
     if threading.active_count() > 1:
-        # Threads that still wait for a silent server are left behind. Python's own end would take from under them what
-        # they use; in native code that is a crash.
+        # Threads that still wait for a silent server are left behind. Python's own end would take from under them
+        # what they use; in native code that is a crash.
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
             sys.stderr.flush()
