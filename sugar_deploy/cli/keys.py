@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sugar_deploy.cli.keys_escrow import escrow
+from sugar_deploy.cli.keys_federation import federation
 from sugar_deploy.cli.keys_moving import export, import_
 from sugar_deploy.cli.keys_options import demo_option, key_set, now, passphrase, passphrase_option, years_option
 from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
@@ -37,6 +38,7 @@ def keys() -> None:
 
 
 keys.add_command(escrow)
+keys.add_command(federation)
 keys.add_command(export)
 keys.add_command(import_, "import")
 
