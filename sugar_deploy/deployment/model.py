@@ -317,8 +317,8 @@ class Server(Section):
     )
     federation_address: HostName | None = Field(
         None,
-        description="Host name or IPv4 address by which the servers of the other schools of its federation reach this "
-        "one, on port 5269; by default the address for SSH.",
+        description="Host name or IPv4 address by which servers of other schools of its federation reach this one, "
+        "on port 5269; by default the address for SSH.",
     )
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sugar_deploy.certificate import domain_of, read_certificate
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
@@ -143,27 +144,6 @@ class Authority:
             .not_valid_before(self.now - timedelta(days=SLOW_CLOCK_DAYS))
             .not_valid_after(self.now + timedelta(days=days))
         )
-
-
-def read_certificate(path: Path) -> Certificate:
-    """A certificate in PEM form; raises DeployError for anything else."""
-    from cryptography.x509 import load_pem_x509_certificate
-
-    try:
-        return load_pem_x509_certificate(path.read_bytes())
-    except ValueError:
-        raise DeployError(f"{path} is no certificate", "Remove it, then: sugar-deploy keys federation") from None
-
-
-def domain_of(certificate: Certificate) -> str:
-    """The XMPP domain that it is for; empty if it is for none."""
-    from cryptography import x509
-
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ""
-    return next(iter(names.get_values_for_type(x509.DNSName)), "")
 
 
 def ends(certificate: Certificate) -> datetime:

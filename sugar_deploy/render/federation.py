@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sugar_deploy.certificate import domain_of, read_certificate
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
-from sugar_deploy.keys.federation import domain_of, read_certificate
 from sugar_deploy.render.draft import Draft
 from sugar_deploy.scenario.plan import Plan
 from sugar_deploy.scenario.variables import PresenceVariables
