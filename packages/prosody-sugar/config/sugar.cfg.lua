@@ -13,8 +13,8 @@ modules_enabled = {
 	"sugar_memory";
 }
 
--- No other servers, unless the school is of a federation (prosody.cfg.lua then says so); no messages kept for absent laptops (they
--- would only grow: a laptop that was given away never fetches them).
+-- No other servers, unless the school is of a federation (prosody.cfg.lua then says so); no messages kept for absent
+-- laptops (they would only grow: a laptop that was given away never fetches them).
 modules_disabled = { "s2s"; "s2s_auth_certs"; "offline" }
 
 -- Laptops make their accounts themselves, a whole class at once behind one address: no throttle.
