@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sugar_deploy.deployment.between import BETWEEN_RULES
 from sugar_deploy.deployment.compose import compose
 from sugar_deploy.deployment.faults import Fault, quoted, shortened
+from sugar_deploy.deployment.federation import FEDERATION_RULES, federations_hold_together
 from sugar_deploy.deployment.laptops import Seen, read_laptops
 from sugar_deploy.deployment.model import Deployment, Laptop, Role, School
 from sugar_deploy.deployment.names import name_fault
@@ -184,7 +185,7 @@ class _Reading:
         parts.update(self.salvaged)
         roles = {name: parts[name].section.role if _known_role(parts.get(name)) else None for name in self.named}
         masters = tuple(sorted(name for name, role in roles.items() if role is Role.MASTER))
-        rules = (*SCHOOL_RULES, *NETWORK_RULES)
+        rules = (*SCHOOL_RULES, *NETWORK_RULES, *FEDERATION_RULES)
         for name, part in parts.items():
             site = Site(name, part.section, deployment.section, roles, masters, self.complete)
             for rule in rules:
@@ -198,6 +199,7 @@ class _Reading:
             self._report(*names_are_free_everywhere(deployment.section))
         if len(deployment.section.schools) == len(self.named) and deployment.judges("services"):
             self._report(*service_nowhere_offered(deployment.section))
+            self._report(*federations_hold_together(deployment.section))
 
     def _laptops(self, schools: dict[str, School]) -> dict[str, tuple[Laptop, ...]]:
         seen, read = Seen({}), set[str]()

@@ -110,6 +110,11 @@ class Presence(Service):
     unused_account_days: Count = Field(
         400, ge=0, le=3650, description="Remove accounts that were not used for so many days; 0: never."
     )
+    federation: Slug | None = Field(
+        None,
+        description="Name of a federation: the children of all schools that write the same name see each other over "
+        "the network. By default none: a child sees nobody of another school; see docs/presence.md.",
+    )
 
 
 class Backup(Service):
@@ -309,6 +314,11 @@ class Server(Section):
         None,
         description="The server's full name, by which laptops know it; by default the school's name in the "
         "deployment's domain.",
+    )
+    federation_address: HostName | None = Field(
+        None,
+        description="Host name or IPv4 address by which servers of other schools of its federation reach this one, "
+        "on port 5269; by default the address for SSH.",
     )
 
 

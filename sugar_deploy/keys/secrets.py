@@ -20,6 +20,7 @@ from sugar_deploy.keys.vault import VaultPassword, decrypt, encrypt
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 BECOME_PASSWORDS = "vault_become_passwords"  # the variable's name
+FEDERATION_KEYS = "vault_federation_keys"
 
 
 class _Unsafe(str):
@@ -99,16 +100,29 @@ class Secrets:
 
     def set_become_password(self, school: str, password: str) -> None:
         """Keep the password by which the administrator of a school's server becomes root there."""
-        with self._changing(self._hosts) as content:
-            passwords = content.setdefault(BECOME_PASSWORDS, {})
-            if not isinstance(passwords, dict):
-                raise DeployError(f"{BECOME_PASSWORDS} in {self._hosts} is not a table of schools")
-            passwords[school] = _Unsafe(password)
+        self._set_of_school(BECOME_PASSWORDS, school, password)
 
     def become_passwords(self) -> dict[str, str]:
         """The administrators' passwords, by school."""
-        passwords = self._read(self._hosts).get(BECOME_PASSWORDS, {})
-        return {str(school): str(value) for school, value in passwords.items()}
+        return self._of_schools(BECOME_PASSWORDS)
+
+    def set_federation_key(self, school: str, pem: str) -> None:
+        """Keep the key of a school's server, by which the others of its federation know it."""
+        self._set_of_school(FEDERATION_KEYS, school, pem)
+
+    def federation_keys(self) -> dict[str, str]:
+        """The keys of the servers that are of a federation, by school."""
+        return self._of_schools(FEDERATION_KEYS)
+
+    def _set_of_school(self, table: str, school: str, value: str) -> None:
+        with self._changing(self._hosts) as content:
+            values = content.setdefault(table, {})
+            if not isinstance(values, dict):
+                raise DeployError(f"{table} in {self._hosts} is not a table of schools")
+            values[school] = _Unsafe(value)
+
+    def _of_schools(self, table: str) -> dict[str, str]:
+        return {str(school): str(value) for school, value in self._read(self._hosts).get(table, {}).items()}
 
     def existing_password_file(self) -> Path | None:
         """The vault password's file, for `ansible-playbook --vault-password-file`; None before the first secret."""

@@ -46,6 +46,8 @@ def common_variables(deployment: Deployment) -> dict[str, Any]:
         "upgrade__units": kept.units,
         "upgrade__paths": kept.paths,
         "sshd__password_login": services.ssh.password_login,
+        "firewall__federation_from": (),
+        "presence__peers": (),
         **{f"firewall__{name}": value for name, value in vars(services.firewall).items()},
         **{f"presence__{name}": value for name, value in vars(services.presence).items()},
         **{f"sugar_server__{name}": value for name, value in vars(services.registration).items()},

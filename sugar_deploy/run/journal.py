@@ -18,6 +18,7 @@ OVERRIDDEN_SERVICES: dict[str, tuple[str, ...]] = {
     "presence": ("prosody",),
     "sugar_server": ("sugar-server",),
 }
+BROUGHT_FILES = {"presence": ("files/federation",)}
 
 
 def tree_hash(paths: Iterable[Path]) -> str:
@@ -53,7 +54,8 @@ def phase_hashes(project: Path, hosts: Iterable[Host]) -> dict[str, dict[str, st
             role = variables.role
             if role not in by_role:
                 overrides = [project / "overrides" / service for service in OVERRIDDEN_SERVICES.get(role, ())]
-                by_role[role] = tree_hash([project / "roles" / role, *overrides])
+                brought = [project / path for path in BROUGHT_FILES.get(role, ())]
+                by_role[role] = tree_hash([project / "roles" / role, *overrides, *brought])
             laptops = getattr(variables, "laptops", None)
             inputs = [
                 common,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sugar_deploy.deployment.federation import federations
 from sugar_deploy.deployment.model import Deployment, Role, School
 from sugar_deploy.deployment.services import effective_services
 from sugar_deploy.garbage import collector_paused
@@ -10,19 +14,31 @@ from sugar_deploy.scenario.plan import Connection, Host, Plan
 from sugar_deploy.scenario.settings import ROLES
 from sugar_deploy.scenario.site import Site, site
 
+_NOBODY: Mapping[str, School] = MappingProxyType({})
+
 
 def resolve(deployment: Deployment, catalogue: Catalogue | None = None) -> Plan:
     """Decide for every server; the catalogue of packages is that of the program's own roles by default."""
     listed = package_catalogue() if catalogue is None else catalogue
     masters = [name for name, school in deployment.schools.items() if school.role is Role.MASTER]
     only_master = masters[0] if len(masters) == 1 else None
+    fellows = _fellows(deployment)
     sites = (
-        site(name, school, deployment, effective_services(deployment, school))
+        site(name, school, deployment, effective_services(deployment, school), fellows.get(name, _NOBODY))
         for name, school in sorted(deployment.schools.items())
     )
     with collector_paused():
         hosts = tuple(_host(one, _master(one.school, only_master), listed) for one in sites)
     return Plan(deployment, hosts)
+
+
+def _fellows(deployment: Deployment) -> Mapping[str, Mapping[str, School]]:
+    """The other schools of each one's federation."""
+    return {
+        name: {other: school for other, school in sorted(schools.items()) if other != name}
+        for schools in federations(deployment).values()
+        for name in schools
+    }
 
 
 def _host(site: Site, master: str | None, catalogue: Catalogue) -> Host:

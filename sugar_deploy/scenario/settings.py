@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Interface
 from typing import Literal, TypeVar
 
 from sugar_deploy.deployment.administrator import comes_by_lan
+from sugar_deploy.deployment.federation import federation_address
 from sugar_deploy.deployment.model import Firewall, Service, Updates
+from sugar_deploy.deployment.names import server_name
 from sugar_deploy.scenario.catalogue import what_roles_keep
 from sugar_deploy.scenario.site import Site, address_range
 from sugar_deploy.scenario.variables import (
     BaseVariables,
     FirewallVariables,
     LanVariables,
+    Peer,
     PresenceVariables,
     RepositoryVariables,
     RoleVariables,
@@ -131,7 +135,14 @@ def firewall(site: Site) -> FirewallVariables:
     port = site.school.server.port
     running = site.running | ({"builds"} if "updates" in site.running and _updates(site).builds else set())
     old_port = "backup" in running and site.settings.backup.port_22 is not False
-    return _firewall(site.settings.firewall, port, ssh_from_lan(site), old_port, lan_interface, site.uplink, running)
+    ours = _firewall(site.settings.firewall, port, ssh_from_lan(site), old_port, lan_interface, site.uplink, running)
+    return ours.model_copy(update={"federation_from": _come_from(site)}) if site.fellows else ours
+
+
+def _come_from(site: Site) -> tuple[str, ...]:
+    """Where the servers of the federation come from; anywhere, if one is known by a name: certificates tell."""
+    addresses = sorted(federation_address(school) for school in site.fellows.values())
+    return tuple(addresses) if all(re.fullmatch(r"[0-9.]+", one) for one in addresses) else ("0.0.0.0/0",)
 
 
 @lru_cache(maxsize=256)
@@ -187,6 +198,10 @@ def presence(site: Site) -> PresenceVariables:
         state=_state("presence", site),
         domain=site.fqdn,
         networks=(str(site.lan.address.network),) if site.lan else (),
+        peers=tuple(
+            Peer(domain=server_name(name, school, site.deployment.domain), address=federation_address(school))
+            for name, school in site.fellows.items()
+        ),
     )
 
 

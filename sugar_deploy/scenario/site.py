@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface
@@ -34,6 +35,8 @@ class Site:
     """The LAN that is served; None where the scenario serves none."""
     running: frozenset[str]
     """Services that are offered and switched on."""
+    fellows: Mapping[str, School]
+    """The other schools of its federation."""
 
     @property
     def uplink(self) -> str | None:
@@ -41,7 +44,13 @@ class Site:
         return self.school.uplink.interface if self.school.uplink else None
 
 
-def site(name: str, school: School, deployment: Deployment, settings: Services) -> Site:
+def site(
+    name: str,
+    school: School,
+    deployment: Deployment,
+    settings: Services,
+    fellows: Mapping[str, School],
+) -> Site:
     """Apply the scenario's offer to a school."""
     offer = OFFERS[school.scenario]
     lan = school.lan if offer.serves_lan else None
@@ -55,6 +64,7 @@ def site(name: str, school: School, deployment: Deployment, settings: Services) 
         fqdn=server_name(name, school, deployment.domain),
         lan=lan,
         running=frozenset(service for service in offered if getattr(settings, service).enabled),
+        fellows=fellows,
     )
 
 

@@ -104,6 +104,9 @@ class FirewallVariables(RoleVariables, Firewall):
     lan_tcp: tuple[int, ...] = Field(description="TCP ports open to laptops.")
     lan_udp: tuple[int, ...] = Field(description="UDP ports open to laptops.")
     uplink_tcp: tuple[int, ...] = Field(description="TCP ports open to the uplink.")
+    federation_from: tuple[str, ...] = Field(
+        (), description="Addresses or networks of the servers that may reach port 5269 from the uplink."
+    )
     gateway: bool = Field(False, description="Forward and masquerade the LAN's traffic.")
 
 
@@ -116,6 +119,13 @@ class TimeVariables(RoleVariables):
     local_clock: bool = Field(description="Serve the own clock, with a high stratum, while nothing better is known.")
 
 
+class Peer(Section):
+    """Another school's server, of the same federation."""
+
+    domain: str = Field(description="Its XMPP domain.")
+    address: str = Field(description="Where it is reached, on port 5269.")
+
+
 class PresenceVariables(RoleVariables, Presence):
     """Prosody as Sugar needs it."""
 
@@ -125,6 +135,7 @@ class PresenceVariables(RoleVariables, Presence):
     networks: tuple[str, ...] = Field(
         (), description="Networks from which laptops may make accounts; empty: wherever the firewall lets them in."
     )
+    peers: tuple[Peer, ...] = Field((), description="The servers of the other schools of its federation.")
 
 
 class SugarServerVariables(RoleVariables, Registration):

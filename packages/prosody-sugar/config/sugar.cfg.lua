@@ -13,8 +13,8 @@ modules_enabled = {
 	"sugar_bounds"; "sugar_memory";
 }
 
--- No other servers (schools have no name that others could resolve), no messages kept for absent laptops (they
--- would only grow: a laptop that was given away never fetches them).
+-- No other servers, unless the school is of a federation (prosody.cfg.lua then says so); no messages kept for absent
+-- laptops (they would only grow: a laptop that was given away never fetches them).
 modules_disabled = { "s2s"; "s2s_auth_certs"; "offline" }
 
 -- Laptops make their accounts themselves, a whole class at once behind one address: no throttle.
@@ -50,7 +50,8 @@ c2s_direct_tls_ports = { 5223 }
 network_settings = { tcp_backlog = 1024; nagle = false }
 
 -- For each connection, not for each address: a class may be behind one. Much more than Sugar sends.
-limits = { c2s = { rate = "512kb/s"; burst = "4s" } }
+-- Another school's server tells of all its children over one connection.
+limits = { c2s = { rate = "512kb/s"; burst = "4s" }; s2sin = { rate = "2048kb/s"; burst = "4s" } }
 
 -- Incremental collection with the default threshold of 105 starts anew after every 5 % of growth: half of the CPU
 -- under load. Nearly all that a school makes is text that is written at once, which this mode is made for.

@@ -29,6 +29,7 @@ ROLE: dict[str, Any] = {
     "lan_udp": [],
     "uplink_tcp": [],
     "uplink_ports": [],
+    "federation_from": [],
     "gateway": True,
 }
 # Says where it was reached, so that one sees what a port leads to.
@@ -85,7 +86,7 @@ class Networks:
             self.run(machine, "ip", "link", "set", "eth0", "up")
             self.run(machine, "ip", "route", "add", "default", "via", own)
         self.run("server", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.listen("server", *PORTS)
+        self.listen("server", *PORTS, 5269)
         self.listen("far", 22)
 
     def listen(self, machine: str, *ports: int) -> None:
@@ -184,6 +185,18 @@ def test_without_a_lan_nothing_is_led_anywhere(networks: Networks) -> None:
     networks.load(lan_interface=None, lan_tcp=[], uplink_tcp=[80], gateway=False, backup_by_ssh_port=True)
     from_uplink = {port: networks.asked("far", SERVER_UPLINK, port) for port in (22, 80, 873, 2222)}
     assert from_uplink == {22: "server:22", 80: "server:80", 873: REFUSED, 2222: REFUSED}
+
+
+def test_servers_come_in_from_their_own_federation_only(networks: Networks) -> None:
+    networks.load()
+    assert networks.asked("far", SERVER_UPLINK, 5269) == REFUSED
+    networks.load(federation_from=["192.0.2.77", FAR])
+    assert networks.asked("far", SERVER_UPLINK, 5269) == "server:5269"
+    assert networks.from_laptop(5269) == {5269: REFUSED}
+    networks.load(federation_from=["192.0.2.77"])
+    assert networks.asked("far", SERVER_UPLINK, 5269) == REFUSED
+    networks.load(federation_from=["0.0.0.0/0"], lan_interface=None, lan_tcp=[], gateway=False)
+    assert networks.asked("far", SERVER_UPLINK, 5269) == "server:5269"
 
 
 def test_the_rules_are_refused_at_once_on_the_lan(networks: Networks) -> None:

@@ -105,6 +105,7 @@ def render(folder: Path, **variables: object) -> str:
         "presence__accounts": "anyone",
         "presence__unused_account_days": 400,
         "presence__networks": [],
+        "presence__peers": [],
         "presence__drop_ins": [str(folder / "test.conf")],
     }
     return environment.from_string(TEMPLATE.read_text()).render(defaults | variables)
@@ -112,13 +113,23 @@ def render(folder: Path, **variables: object) -> str:
 
 @contextlib.contextmanager
 def running(
-    more: str = "", *, command: Callable[[Path], list[str]] = installed, **variables: object
+    more: str = "",
+    *,
+    command: Callable[[Path], list[str]] = installed,
+    domain: str = DOMAIN,
+    furnish: Callable[[Path], object] | None = None,
+    **variables: object,
 ) -> Iterator[Server]:
-    """A server for the tests, with more lines of configuration; everything it was is gone afterwards."""
+    """A server for the tests, with more lines of configuration; everything it was is gone afterwards.
+
+    FURNISH puts more files into its folder, before they are given to the server's user.
+    """
     folder = Path(tempfile.mkdtemp(prefix="sugar-prosody-"))
-    server = Server(folder, *free_ports(2), command=command)
+    server = Server(folder, *free_ports(2), domain=domain, command=command)
     try:
-        _prepare(server, more, variables)
+        if furnish:
+            furnish(folder)
+        _prepare(server, more, variables | {"presence__domain": domain})
         server.start()
         yield server
     finally:
@@ -137,7 +148,7 @@ def _prepare(server: Server, more: str, variables: dict[str, object]) -> None:
         f"c2s_direct_tls_ports = {{ {server.tls_port} }}\n{more}\n"
     )
     server.config.write_text(render(folder, presence__common=folder / "sugar.cfg.lua", **variables))
-    subprocess.run([PACKAGE / "bin" / "certificate", DOMAIN, folder], check=True)
+    subprocess.run([PACKAGE / "bin" / "certificate", server.domain, folder], check=True)
     if USER:
         for path in (folder, *folder.rglob("*")):
             shutil.chown(path, USER, USER)

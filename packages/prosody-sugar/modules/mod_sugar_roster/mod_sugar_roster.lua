@@ -22,6 +22,7 @@ local users = module.users;
 local rosters = module:require "rosters";
 module.pep_items = items;
 module:require "answers";
+local federation = module:require "federation";
 
 local host = module.host;
 local escape = st.xml_escape;
@@ -189,7 +190,7 @@ end);
 local function regroup()
 	local moves = {}; -- neighborhood -> neighborhood -> users
 	for _, user in pairs(users) do
-		local to = hood_of(user.username);
+		local to = user.peer and user.hood or hood_of(user.username);
 		if to ~= user.hood then
 			moves[user.hood] = moves[user.hood] or {};
 			moves[user.hood][to] = moves[user.hood][to] or {};
@@ -203,15 +204,19 @@ local function regroup()
 		end
 	end
 	for class, hood in pairs(hoods) do
-		if not hood.views[1] then hoods[class] = nil; end
+		if not hood.views[1] and not next(hood.members) then hoods[class] = nil; end
 	end
 end
 
 local function read_settings()
 	local by_class = module:get_option_string("sugar_neighborhood", "school") == "class";
 	classes = by_class and module:depends("sugar_classes") or nil;
+	federation.read_settings();
 	regroup();
 end
+
+-- Of other schools nobody knows the classes.
+federation.open({ items = items; everyone = function () return not classes and hood_of("") or nil; end });
 
 module:hook("sugar-classes", regroup);
 module:hook_global("config-reloaded", read_settings);
@@ -247,7 +252,7 @@ function module.save()
 		nodes[jid] = {};
 		for session, view in pairs(user.views) do nodes[jid][session] = { view.hash, view.nodes }; end
 	end
-	return { nodes = nodes };
+	return { nodes = nodes; federation = federation.save() };
 end
 
 function module.restore(saved)
@@ -257,6 +262,7 @@ function module.restore(saved)
 			if view then view.hash, view.nodes = known[1], known[2]; end
 		end
 	end
+	if saved.federation then federation.restore(saved.federation); end
 end
 
 function module.unload()

@@ -121,6 +121,7 @@ function neighborhood:append(letter)
 	local log = self.log;
 	local last = log.last + 1;
 	log[last], log.last, letter.at = letter, last, last;
+	if self.overheard then self.overheard(letter); end
 	outbox.wake(self);
 	return last;
 end
