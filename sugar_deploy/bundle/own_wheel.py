@@ -19,7 +19,7 @@ from sugar_deploy.repository.sources import entries
 
 _EPOCH = "1577836800"  # 2020-01-01: a zip file cannot say anything before 1980, and any fixed day will do
 _ZIP_TIME = (2020, 1, 1, 0, 0, 0)
-_ROOMS = ("sugar_deploy", "inventories", "playbooks", "roles", "collections")
+_ROOMS = ("sugar_deploy", "inventories", "playbooks", "roles", "collections", "image")
 _SETTINGS = ("pyproject.toml", "README.md")
 
 
