@@ -48,7 +48,7 @@ def test_a_file_that_breaks_the_schema_is_refused_by_its_key(tmp_path: Path, cha
     text = (resource("image") / "models" / "xo-1.yml").read_text(encoding="utf-8")
     assert change in text
     (tmp_path / "mine.yml").write_text(text.replace(change, named), encoding="utf-8")
-    with pytest.raises(UsageError, match=rf"mine\.yml: .*{named.split(':')[0]}"):
+    with pytest.raises(UsageError, match=rf"mine\.yml: .*{named.split(':', maxsplit=1)[0]}"):
         read_model("mine", tmp_path)
 
 
