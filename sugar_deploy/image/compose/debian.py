@@ -104,5 +104,7 @@ def _choose(archive: Archive, home: Path, names: Sequence[str], own: Sequence[De
             "Put the missing package into debs/, or name it under repository.packages where the contents are "
             "complete, and publish",
         ) from None
-    chosen = tuple(sorted(packages))
+    # A complete repository offers the deployment's own packages as well, which are installed later.
+    mine = {deb.name for deb in own}
+    chosen = tuple(sorted(one for one in packages if one.name not in mine))
     return Chosen(chosen, Store(home, apt, say).fetch(chosen))

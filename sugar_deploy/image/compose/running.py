@@ -108,11 +108,11 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _execute(argv: Sequence[str], folder: Path, log: Path, name: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="sugar-image-") as scratch, log.open("wb") as out:
+    with log.open("wb") as out:
         done = subprocess.run(
             argv,
             cwd=folder,
-            env=_ENVIRONMENT | {"TMPDIR": scratch},
+            env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
