@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sugar_deploy.cli.image_build import build, models
 from sugar_deploy.cli.image_bundle import bundle
 from sugar_deploy.cli.image_inspect import diff, inspect
 from sugar_deploy.cli.image_media import media
@@ -27,11 +28,14 @@ def image() -> None:
 
     \b
     Example:
+      sugar-deploy image build --model xo-1.5 -C lima
       sugar-deploy image pack disk.img 32010o1.zd
       sugar-deploy image verify 32010o1.zd
     """
 
 
+image.add_command(build)
+image.add_command(models)
 image.add_command(bundle)
 image.add_command(diff)
 image.add_command(inspect)

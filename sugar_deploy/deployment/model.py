@@ -304,6 +304,24 @@ class Repository(Section):
     keep: Count = Field(5, ge=2, le=100, description="How many snapshots can be rolled back to.")
 
 
+class Images(Section):
+    """What images for laptops hold besides Sugar and the deployment's settings."""
+
+    packages: tuple[PackageName, ...] = Field(
+        (), description="More packages for every image: Debian's, or yours from debs/."
+    )
+    scenario: Scenario | None = Field(
+        None, description="The scenario whose laptops are made; by default that of most schools."
+    )
+    server: Flag = Field(
+        False, description="Let the laptop be able to serve its class: the packages of peer-server are on it."
+    )
+    kernels: dict[str, PackageName] = Field(
+        default_factory=dict,
+        description="Your own kernel for a model, by its name, as xo-1: linux-image-xo1.",
+    )
+
+
 class Server(Section):
     """The machine that serves the school, as the deployer reaches it."""
 
@@ -404,6 +422,7 @@ class Deployment(Section):
         "nothing and are refused everywhere else. Never for children's laptops.",
     )
     repository: Repository = Field(default_factory=_shared(Repository), description="The deployment's packages.")
+    images: Images = Field(default_factory=_shared(Images), description="Images for laptops.")
     services: Services = Field(default_factory=_shared(Services), description="Services' settings for all schools.")
     schools: dict[Slug, School] = Field(default_factory=dict, description="The schools, by short name.")
     schools_from: RelativePath | None = Field(

@@ -1,0 +1,159 @@
+"""From a deployment and a model to the folder of an image: root.tar, packages.json, recipe.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sugar_deploy.errors import DeployError
+from sugar_deploy.files import write_atomically
+from sugar_deploy.folder import Folder
+from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry
+from sugar_deploy.image.compose.debian import choose, origin
+from sugar_deploy.image.compose.own import own_packages
+from sugar_deploy.image.compose.recipe import Recipe
+from sugar_deploy.image.compose.running import run_step
+from sugar_deploy.image.compose.stage import Step
+from sugar_deploy.image.models import Model
+from sugar_deploy.keys.gpg import cache_home
+from sugar_deploy.repository.control import stanzas
+from sugar_deploy.repository.lock import exclusive
+from sugar_deploy.repository.snapshots import History
+from sugar_deploy.scenario.plan import Plan
+
+Say = Callable[[str], None]
+PATIENCE_SECONDS = 4 * 3600
+"""How long to wait for another build, which may take that long on an emulated machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """An image's folder, and what was done for it."""
+
+    folder: Path
+    snapshot: str
+    stages: tuple[tuple[str, str, bool, float], ...]
+    """Name, id, whether it was kept from before, seconds."""
+
+
+def compose(
+    folder: Folder, plan: Plan, model: Model, target: Path, say: Say, *, suite: str | None = None
+) -> Composed:
+    """Write the composed image of a model into the folder TARGET, from the published snapshot.
+
+    Raises DeployError where a stage fails: what is kept of the stages before it stays, and the next call carries on.
+    """
+    recipe = Recipe(model, model.suite(suite), plan, folder.overrides / "image")
+    record = History(folder).chosen("")
+    wanted, optional = recipe.wanted(), recipe.optional()
+    architecture = model.architecture
+    own = own_packages(record, folder.published, recipe.suite.name, architecture, {*wanted, *optional})
+    mirror, keyring = origin(folder, plan, record, recipe.suite.name, architecture)
+    names = sorted(set(wanted) - {deb.name for deb in own})
+    debian = choose(mirror, keyring, recipe.suite.name, architecture, names, own, say)
+    # What the own packages need is installed before them.
+    steps = recipe.steps([one.name for one in debian.packages], debian, own, record.id)
+    tree, done = run(steps, image_cache(), say)
+    facts = {
+        "model": model.name,
+        "suite": recipe.suite.name,
+        "architecture": architecture,
+        "deployment": plan.deployment.name,
+        "snapshot": record.id,
+        "kernel": recipe.kernel,
+        "left_out": sorted(set(optional) - {deb.name for deb in own}),
+        "stages": [{"name": name, "id": identity} for name, identity, *_ in done],
+    }
+    write_folder(tree, target, facts)
+    return Composed(target, record.id, done)
+
+
+def image_cache(environment: Mapping[str, str] | None = None) -> Path:
+    """Where stages' trees are kept, for all deployments."""
+    return cache_home(os.environ if environment is None else environment) / "sugar-deploy" / "images"
+
+
+def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[str, str, bool, float], ...]]:
+    """The last stage's tree, and of each what was done; only what is not kept in AREA is made."""
+    cache = Cache(area)
+    with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS):
+        cache.prune()
+        named = []
+        identity = ""
+        for step in steps:
+            identity = step.identity(identity)
+            named.append((step, identity))
+        first, tree = _kept(cache, named, say)
+        done = [(step.name, identity, True, 0.0) for step, identity in named[:first]]
+        for step, identity in named[first:]:
+            started = time.monotonic()
+            say(f"Stage {step.name}")
+            tree = cache.keep(identity, run_step(step, tree, cache.work / step.name))
+            done.append((step.name, identity, False, time.monotonic() - started))
+            say(f"Stage {step.name}: {done[-1][3]:.0f} s")
+    if tree is None:
+        raise DeployError("the recipe has no stages", "Give it one")
+    return tree, tuple(done)
+
+
+def _kept(cache: Cache, named: Sequence[tuple[Step, str]], say: Say) -> tuple[int, Path | None]:
+    """How many of the stages need not be run, and the tree of the last of them."""
+    for number in range(len(named), 0, -1):
+        step, identity = named[number - 1]
+        try:
+            tree = cache.find(identity)
+        except CorruptEntry:
+            say(f"What was kept of stage {step.name} is damaged: making it again")
+            continue
+        if tree:
+            say(f"Stages that are kept from before: {', '.join(step.name for step, _ in named[:number])}")
+            return number, tree
+    return 0, None
+
+
+def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
+    """Write an image's folder; a former one of that name is replaced once the new one is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        shutil.copyfile(tree, draft / TREE)
+        packages, newest = _read(draft / TREE)
+        write_atomically(draft / "packages.json", json.dumps(packages, indent=1) + "\n", 0o644)
+        text = json.dumps({"format": 1, **facts, "source_date_epoch": newest}, indent=1, sort_keys=True)
+        write_atomically(draft / "recipe.json", text + "\n", 0o644)
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _read(tree: Path) -> tuple[list[dict[str, str]], int]:
+    """The packages that are installed in a tree, sorted, and the newest date in it (seconds since 1970)."""
+    status, newest = "", 0
+    with tarfile.open(tree) as tar:
+        for member in tar:
+            newest = max(newest, int(member.mtime))
+            if member.name == "./var/lib/dpkg/status" and (file := tar.extractfile(member)):
+                status = file.read().decode("utf-8", "replace")
+    packages = []
+    for fields in stanzas(status):
+        source, _, version = fields.get("Source", fields["Package"]).partition(" ")
+        packages.append(
+            {
+                "name": fields["Package"],
+                "version": fields["Version"],
+                "architecture": fields["Architecture"],
+                "source": source,
+                "source_version": version.strip("()") or fields["Version"],
+            }
+        )
+    return sorted(packages, key=lambda one: (one["name"], one["architecture"])), newest

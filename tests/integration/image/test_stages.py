@@ -1,0 +1,72 @@
+"""Stages that need no Debian in the tree, each on a small one."""
+
+from __future__ import annotations
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sugar_deploy.image.compose.stage import read_schema, stages_folder
+
+
+def stage(name: str, folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SOURCE_DATE_EPOCH": "1577836800"}
+    argv = [stages_folder() / name / "run", root]
+    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_each_has_a_program_and_a_schema() -> None:
+    names = sorted(path.name for path in stages_folder().iterdir() if path.is_dir())
+    assert "base" in names
+    for name in names:
+        assert read_schema(stages_folder() / name).description
+        assert (stages_folder() / name / "run").stat().st_mode & 0o111
+
+
+def test_files_are_laid_over_and_links_to_folders_stay(tmp_path: Path) -> None:
+    root, files = tmp_path / "root", tmp_path / "inputs/files"
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "bin").symlink_to("usr/bin")
+    (files / "bin").mkdir(parents=True)
+    (files / "bin/mine").write_text("x")
+    assert stage("files", tmp_path, root).returncode == 0
+    assert (root / "bin").is_symlink()
+    assert (root / "usr/bin/mine").read_text() == "x"
+
+
+def test_identity_is_taken_out(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    secrets = ("etc/ssh/ssh_host_ed25519_key", "home/olpc/.sugar/default/owner.key", "var/lib/systemd/random-seed")
+    for name in (*secrets, "etc/machine-id", "etc/ssh/sshd_config", "boot/vmlinuz-6.1.0-9", "boot/vmlinuz-6.1.0-10"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("secret")
+    (root / "var/log").mkdir()
+    done = stage("finish", tmp_path, root)
+    assert done.returncode == 0, done.stderr
+    assert not [name for name in secrets if (root / name).exists()]
+    assert (root / "etc/machine-id").read_text() == ""
+    assert (root / "etc/ssh/sshd_config").read_text() == "secret"
+    assert str((root / "boot/vmlinuz").readlink()) == "vmlinuz-6.1.0-10"
+
+
+@pytest.mark.parametrize(("top", "right"), [("My.activity", True), ("etc", False)])
+def test_an_activity_is_a_bundle_of_one_folder(tmp_path: Path, top: str, right: bool) -> None:
+    (tmp_path / "inputs/activities").mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / "inputs/activities/my.xo", "w") as bundle:
+        bundle.writestr(f"{top}/activity/activity.info", "[Activity]\n")
+    (tmp_path / "root").mkdir()
+    assert (stage("activities", tmp_path, tmp_path / "root").returncode == 0) is right
+    installed = tmp_path / "root/usr/share/sugar/activities" / top / "activity/activity.info"
+    assert installed.exists() is right
+
+
+def test_hooks_run_in_order_with_the_tree_and_may_refuse(tmp_path: Path) -> None:
+    (tmp_path / "inputs/hooks").mkdir(parents=True)
+    (tmp_path / "root").mkdir()
+    for name, script in (("1-a", "echo a > $1/x"), ("2-b", "echo b >> $1/x"), ("3-c", "exit 4")):
+        (tmp_path / "inputs/hooks" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "inputs/hooks" / name).chmod(0o755)
+    assert stage("hooks", tmp_path, tmp_path / "root").returncode == 4
+    assert (tmp_path / "root/x").read_text() == "a\nb\n"
