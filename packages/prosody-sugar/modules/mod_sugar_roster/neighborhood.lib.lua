@@ -7,11 +7,12 @@
 -- log, each at its own pace. Nothing is kept for a pair.
 --
 -- user:   jid, username, own (its own contacts, by JID), item (its line in other rosters), views, shown (how many of
---         its sessions are available), since (the log's place when it came), enrolled (its place in the roll), items
+--         its sessions are available), since (the log's place when it came, while it is there),
+--         came (the same, also afterwards), enrolled (its place in the roll), items
 --         (its PEP items, letters by node)
 -- view:   what outbox.lib.lua says, and user, hood, place (in its views), to (its JID, escaped), interested (in the
---         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), joined (how far it has
---         been told of contacts)
+--         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), eyes (these three as
+--         they were at the place up to which it has read), joined (how far it has been told of contacts)
 -- letter: user, head and tail, at (its place in the log), node (if it is an item); or user and contact, which is
 --         true or false: one more or one less in the roster
 
@@ -59,7 +60,7 @@ end
 -- itself. Most views read the same: that text is made once.
 local function arrivals(hood, view, first, last)
 	local user, own = view.user, view.user.own;
-	local is_common = next(own, next(own)) == nil and not (user.since and user.since >= first); -- own[false] is no contact
+	local is_common = next(own, next(own)) == nil and not (user.came and user.came >= first); -- own[false] is no contact
 	local key = first .. "-" .. last;
 	if is_common and hood.pushes[key] then return hood.pushes[key]; end
 	local items, text = {}, "";
@@ -94,7 +95,8 @@ end
 
 local function read(view, upto, text, n, size, limit)
 	local hood, log, i = view.hood, view.log, view.cursor;
-	local user, to, available, nodes, interested = view.user, view.to, view.available, view.nodes, view.interested;
+	local user, to = view.user, view.to;
+	local available, nodes, interested = view.eyes.available, view.eyes.nodes, view.eyes.interested;
 	while i <= upto and size < limit do
 		local letter = log[i];
 		local of_other = letter.user ~= user;
@@ -153,8 +155,13 @@ end
 
 -- A member becomes a contact of the others, or is none any more.
 function neighborhood:add_member(user)
-	user.since = self:append({ user = user, contact = true });
+	self:welcome(user);
 	self:enroll(user);
+end
+
+function neighborhood:welcome(user)
+	user.since = self:append({ user = user, contact = true });
+	user.came = user.since;
 end
 
 function neighborhood:enroll(user)
@@ -181,7 +188,7 @@ function neighborhood:add(view)
 	local views = self.views;
 	views[#views + 1] = view;
 	view.hood, view.log, view.place, view.cursor, view.joined = self, self.log, #views, self.log.last + 1, 0;
-	view.read = read;
+	view.read, view.eyes = read, view.eyes or {};
 end
 
 function neighborhood:remove(view)
@@ -191,58 +198,25 @@ function neighborhood:remove(view)
 	views[#views] = nil;
 end
 
--- The others in this user's roster.
-function neighborhood:list(user)
-	local items, n, own = {}, 0, user.own;
-	for other in pairs(self.members) do
-		if other ~= user then
-			n = n + 1;
-			items[n] = own[other.jid] and item_text(other.jid, "both", own[other.jid]) or other.item;
-		end
-	end
-	return table.concat(items);
+-- A view sees differently from here on; what it has not read yet, it reads as it saw when that was told.
+
+local eyes = {};
+eyes.__index = eyes;
+
+function eyes:read(view, _, n, size)
+	view.eyes = self;
+	return n, size, true;
 end
 
--- What a view sees of those who were there before it, up to a place in the log: an entry for its queue.
-
-local retrospect = {};
-retrospect.__index = retrospect;
-
-local function add_text(letter, view, start, text, n, size)
-	if letter.at > start then return n, size; end -- it reads it in the log
-	text[n + 1], text[n + 2], text[n + 3] = letter.head, view.to, letter.tail;
-	return n + 3, size + #letter.head + 300;
-end
-
-function retrospect:read(view, text, n, size, limit)
-	local roll, i, start, wanted = self.roll, self.i, self.start, self.wanted;
-	while i <= self.last and size < limit do
-		local user = roll[i];
-		if user and user ~= view.user and user.since and user.since <= start then
-			if self.presences then
-				for _, other in next, user.views do
-					if other.available then n, size = add_text(other.presence, view, start, text, n, size); end
-				end
-			end
-			for node, letter in next, user.items do
-				if wanted[node] and not self.known[node] then n, size = add_text(letter, view, start, text, n, size); end
-			end
-		end
-		i = i + 1;
-	end
-	self.i = i;
-	return n, size, i > self.last;
-end
-
-function neighborhood:look_back(view, presences, wanted, known)
+local function look(view)
 	outbox.put(view, setmetatable({
-		roll = self.roll; i = 1; last = #self.roll; start = self.log.last;
-		presences = presences; wanted = wanted or {}; known = known or {};
-	}, retrospect));
+		available = view.available; nodes = view.nodes; interested = view.interested;
+	}, eyes));
 end
 
 module.neighborhoods = {
-	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
+	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; look = look;
+	class = neighborhood;
 };
 
 return module.neighborhoods;
