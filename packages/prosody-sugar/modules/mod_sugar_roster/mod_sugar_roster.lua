@@ -5,8 +5,9 @@
 -- Sugar draws a Neighborhood of contacts but never asks for a subscription, so the server keeps the contacts: while
 -- two users are online, each finds the other in its roster with subscription "both". Nothing of this is stored, and
 -- nothing is kept for a pair: one structure holds the neighborhood (neighborhood.lib.lua), what is said of a member
--- is made once for all (items.lib.lua), newcomers look back (retrospect.lib.lua), and it is written to each in few pieces (outbox.lib.lua). A roster is a view on
--- the user's own contacts and the neighborhood; own contacts come back when shared ones go.
+-- is made once for all (items.lib.lua), newcomers look back on it (retrospect.lib.lua), and it is written to each in
+-- few pieces (outbox.lib.lua). A roster is a view on the user's own contacts and the neighborhood; own contacts come
+-- back when shared ones go.
 
 local st = require "util.stanza";
 local jid_bare = require "util.jid".bare;
