@@ -16,6 +16,7 @@ from .measure import Load, day
 
 COUNTS = (50, 200, 500, 1000)
 REGISTERED, ONLINE = 1000, 50
+BEGIN, END = "<!-- measured: written by tests.bench.presence -->", "<!-- until here -->"
 
 
 def main() -> None:
@@ -24,13 +25,28 @@ def main() -> None:
     # Ended from outside, it takes server and laptops with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results(options.results)
+    if options.docs:
+        written(options.docs.read_text(), "")  # a page without the place for it is found before the hours of work
     for suite in options.suites:
         for contender in CONTENDERS:
             if contender.name in options.only:
                 _measure(results, contender, suite, options)
-    print(report.markdown(results.rows))
+    table = report.markdown(results.rows)
+    print(table)
+    if options.docs:
+        options.docs.write_text(written(options.docs.read_text(), table))
+        options.docs.with_suffix(".svg").write_text(plot.svg(results.rows))
     if options.plot:
         options.plot.write_text(plot.svg(results.rows))
+
+
+def written(page: str, table: str) -> str:
+    """The page with the table in its place."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"the page has no place for the table: it is to stand between {BEGIN} and {END}")
+    return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
 def _options() -> argparse.ArgumentParser:
@@ -51,7 +67,11 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument(
         "--results", type=Path, metavar="FILE", help="keep measurements there; those of other servers stay"
     )
+    options.add_argument("--resume", action="store_true", help="leave out what is in the results already")
     options.add_argument("--plot", type=Path, metavar="SVG")
+    options.add_argument(
+        "--docs", type=Path, metavar="PAGE", help="put the table into this page, and the plot beside it"
+    )
     return options
 
 
@@ -67,7 +87,8 @@ def _measure(results: Results, contender: Contender, suite: str, options: argpar
             continue
         started = time.monotonic()
         load = Load(count, registered, options.lesson, options.idle, options.limit)
-        row = day(contender, suite, load)
+        row = results.get(suite, contender.name, count, load.accounts) if options.resume else None
+        row = row or day(contender, suite, load)
         results.add(row)
         last = list(row["phases"].values())[-1]
         too_slow = too_slow or last["end"] == "unfinished"
@@ -83,6 +104,10 @@ class Results:
         self._file = file
         self.rows: list[dict[str, Any]] = json.loads(file.read_text()) if file and file.exists() else []
 
+    def get(self, *key: object) -> dict[str, Any] | None:
+        """What was measured of a release's server with so many of so many laptops."""
+        return next((row for row in self.rows if self._key(row) == key), None)
+
     def add(self, row: dict[str, Any]) -> None:
         """Take a measurement in place of an older one."""
         self._remove(row["suite"], row["contender"], row["count"], row["registered"])
@@ -95,12 +120,17 @@ class Results:
         self._write()
 
     def _remove(self, *key: object) -> None:
-        names = ("suite", "contender", "count", "registered")
-        self.rows = [row for row in self.rows if tuple(row[name] for name in names) != key]
+        self.rows = [row for row in self.rows if self._key(row) != key]
+
+    @staticmethod
+    def _key(row: dict[str, Any]) -> tuple[object, ...]:
+        return tuple(row[name] for name in ("suite", "contender", "count", "registered"))
 
     def _write(self) -> None:
         if self._file:
-            self._file.write_text(json.dumps(self.rows, indent=1))
+            new = self._file.with_name(f"{self._file.name}.new")
+            new.write_text(json.dumps(self.rows, indent=1))
+            new.replace(self._file)
 
 
 if __name__ == "__main__":

@@ -125,3 +125,19 @@ def test_results_keep_the_newest_of_each_kind(tmp_path: Path) -> None:
 
     again.drop("trixie", "groups", 50)
     assert [row["contender"] for row in json.loads(file.read_text())] == ["ours"]
+
+
+def test_the_table_takes_the_place_of_the_former_one() -> None:
+    page = f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n"
+    assert bench.written(page, "new") == f"before\n{bench.BEGIN}\n\nnew\n{bench.END}\nafter\n"
+    with pytest.raises(SystemExit, match="no place"):
+        bench.written("before\nafter\n", "new")
+
+
+def test_what_has_been_measured_is_found_again(tmp_path: Path) -> None:
+    row = _row("groups", 50, 1.0)
+    bench.Results(tmp_path / "rows").add(row)
+    again = bench.Results(tmp_path / "rows")
+    assert again.get("trixie", "groups", 50, 50) == row
+    assert again.get("trixie", "groups", 50, 1000) is None
+    assert again.get("bookworm", "groups", 50, 50) is None
