@@ -23,7 +23,7 @@ from .trials import assert_whole
 MEMORY_MIB = 256
 CHILDREN = 100
 UNITS = ("prosody", "sugar-server", "sugar-server-backup", "dnsmasq", "chrony", "ssh")
-PHASES = ["enrol", "arrive", "introduce", "idle", "lesson", "reconnect", "leave"]
+PHASES = ["enrol", "arrive", "rejoin", "introduce", "idle", "lesson", "reconnect", "leave"]
 # Takes twice as much as there is, and offers itself to be ended before any other process.
 GREEDY = """
 import pathlib

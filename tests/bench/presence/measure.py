@@ -17,7 +17,7 @@ from .server import cost, running
 SUGAROID = Path(__file__).parents[3] / "packages" / "sugaroid"
 SEED = "bench"
 SERVER_CPU, BOTS_CPU = 0, 1
-PHASES = ("enrol", "arrive", "introduce", "idle", "lesson", "reconnect", "leave")
+PHASES = ("enrol", "arrive", "rejoin", "introduce", "idle", "lesson", "reconnect", "leave")
 PATIENCE = 10
 """How much longer than the server may compute the bots wait."""
 

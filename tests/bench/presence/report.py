@@ -13,6 +13,7 @@ _HEAD = (
     "arrive CPU",
     "× ours",
     "µs a pair",
+    "all rejoin CPU",
     "introduce CPU",
     "lesson CPU",
     "p50 / p99",
@@ -24,7 +25,7 @@ _HEAD = (
     "all see all after",
     "wrong",
 )
-_WRONG = ("arrive", "introduce", "lesson", "reconnect", "leave")
+_WRONG = ("arrive", "rejoin", "introduce", "lesson", "reconnect", "leave")
 
 
 def markdown(rows: Iterable[dict[str, Any]]) -> str:
@@ -59,6 +60,7 @@ def _cells(row: dict[str, Any], ours: dict[str, Any] | None) -> list[str]:
         _cpu(row, "arrive"),
         _ratio(row, ours),
         f"{arrive['cpu_seconds'] / pairs * 1e6:.1f}" if arrive else "",
+        _cpu(row, "rejoin"),
         _cpu(row, "introduce"),
         _cpu(row, "lesson"),
         f"{waits[0] * 1000:.0f} / {waits[1] * 1000:.0f} ms" if waits else "",

@@ -32,7 +32,7 @@ def test_a_day_is_exact(
     assert cli.main([*argv, "--seconds", "6", "--idle", "0.5", "--limit", "30"]) == 0
 
     phases = {found["name"]: found for found in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert list(phases) == ["enrol", "arrive", "introduce", "idle", "lesson", "reconnect", "leave"]
+    assert list(phases) == ["enrol", "arrive", "rejoin", "introduce", "idle", "lesson", "reconnect", "leave"]
     assert all(found["ok"] and found["end"] == "exact" and not found["refused"] for found in phases.values())
     assert prosody.accounts() == set()
     # Each of the pairs was told of by a roster item and a presence, and by three items.

@@ -14,10 +14,11 @@ from sugaroid.schoolday.day import Day, Phase, Settings
 _TITLES = {
     "enrol": "accounts made",
     "arrive": "all arrive: presences and roster",
+    "rejoin": "all reset, all come back at once: presences and roster",
     "introduce": "all publish colour, key, nick, activity",
     "idle": "nothing happens",
     "lesson": "a lesson: groups chat, some come and go",
-    "reconnect": "all reset, all come back at once",
+    "reconnect": "all reset, all come back at once and publish all anew",
     "leave": "half of them leave",
 }
 

@@ -19,7 +19,7 @@ from sugaroid.schoolday.lesson import Lesson
 from sugaroid.schoolday.pupil import Pupil
 from sugaroid.xmpp.payloads import properties_element
 
-PHASES = ("enrol", "arrive", "introduce", "idle", "lesson", "reconnect", "leave")
+PHASES = ("enrol", "arrive", "rejoin", "introduce", "idle", "lesson", "reconnect", "leave")
 AT_ONCE = 50
 """Laptops that are switched on at the same moment; the next one when one of them is through."""
 _LOOK_SECONDS = 0.05
@@ -209,6 +209,9 @@ class Day:
     async def _arrive(self) -> None:
         await self._all(self.present, self._come, AT_ONCE)
 
+    async def _rejoin(self) -> None:
+        await self._all_at_once(self._come)
+
     async def _introduce(self) -> None:
         await self._all(self.present, Pupil.introduce, AT_ONCE)
 
@@ -216,9 +219,7 @@ class Day:
         await asyncio.sleep(self.settings.idle_seconds)
 
     async def _reconnect(self) -> None:
-        for pupil in self.present:
-            pupil.reset()
-        await self._all(self.present, self._come_back, len(self.present))
+        await self._all_at_once(self._come_back)
 
     async def _leave(self) -> None:
         await self._all(self.present[::2], Pupil.leave, AT_ONCE)
@@ -229,6 +230,12 @@ class Day:
     async def _come_back(self, pupil: Pupil) -> None:
         await self._come(pupil)
         await pupil.introduce()
+
+    async def _all_at_once(self, act: Callable[[Pupil], Awaitable[Any]]) -> None:
+        """Reset every connection, and let all act, each as soon as it can."""
+        for pupil in self.present:
+            pupil.reset()
+        await self._all(self.present, act, len(self.present))
 
     async def _all(self, pupils: list[Pupil], act: Callable[[Pupil], Awaitable[Any]], at_once: int) -> None:
         """Let all act, some at the same time."""
