@@ -24,6 +24,8 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 FILES, ACTIVITIES, HOOKS, ANIMATION = "files", "activities", "hooks", "animation"
 XO_BOOT = "sugar-xo-boot"
 SERVER = "downstream-server-demo"
+_MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
+"""How: a start partition that is damaged keeps nobody from the system."""
 
 
 class Lists(BaseModel):
@@ -96,12 +98,21 @@ class Recipe:
         found = [
             make_step("base", options, {"debian": debian.as_input()}),
             make_step("packages", {}, {"own": _own_input(own)}),
+            *self._mounts(),
             *self._additions((FILES, ACTIVITIES)),
             make_step("desktop", settings),
             *self._additions((ANIMATION, HOOKS)),
             make_step("finish"),
         ]
         return tuple(found)
+
+    def _mounts(self) -> Iterable[Step]:
+        lines = []
+        for one in sorted(self.model.partitions, key=lambda one: one.mount):
+            checked = 1 if one.mount == "/" else 2
+            lines.append(f"LABEL={one.label} {one.mount} {one.filesystem} {_MOUNTED[one.filesystem]} 0 {checked}")
+        if lines:
+            yield make_step("mounts", {"partitions": tuple(lines)})
 
     def _additions(self, names: Iterable[str]) -> Iterable[Step]:
         for name in names:

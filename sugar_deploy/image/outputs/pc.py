@@ -65,7 +65,21 @@ def install_uefi(place: Place, label: str, identity: uuid.UUID, commands: Path, 
     first = place.offset // SECTOR
     run(
         [
-            *("mkfs.vfat", "--invariant", "-F", "32", "-i", identity.hex[:8], "-n", label, "-h", str(first)),
+            # By itself it would choose clusters for the whole disk, of which the partition has too few for FAT32.
+            *(
+                "mkfs.vfat",
+                "--invariant",
+                "-F",
+                "32",
+                "-s",
+                "1",
+                "-i",
+                identity.hex[:8],
+                "-n",
+                label,
+                "-h",
+                str(first),
+            ),
             *("--offset", str(first), str(place.image), str(place.size // 1024)),
         ],
         epoch=epoch,

@@ -40,7 +40,7 @@ FIRMWARE = {
 
 
 def pc() -> Model:
-    return read_model("generic-pc").model_copy(update={"media": (Medium(name="1gb", size=160 * 2**20),)})
+    return read_model("generic-pc").model_copy(update={"media": (Medium(name="1gb", size=2**30),)})
 
 
 def ramdisk(work: Path) -> bytes:

@@ -51,6 +51,30 @@ def test_identity_is_taken_out(tmp_path: Path) -> None:
     assert str((root / "boot/vmlinuz").readlink()) == "vmlinuz-6.1.0-10"
 
 
+def test_partitions_are_mounted_where_the_model_has_them(tmp_path: Path) -> None:
+    (tmp_path / "options").mkdir()
+    lines = "LABEL=Root / ext4 errors=remount-ro 0 1\nLABEL=Boot /bootpart ext2 nofail 0 2\n"
+    (tmp_path / "options/partitions").write_text(lines)
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    assert stage("mounts", tmp_path, root).returncode == 0
+    read = [
+        "findmnt",
+        "--tab-file",
+        str(root / "etc/fstab"),
+        "--noheadings",
+        "--list",
+        "--output",
+        "SOURCE,TARGET,FSTYPE",
+    ]
+    found = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    assert [line.split() for line in found.splitlines()] == [
+        ["LABEL=Root", "/", "ext4"],
+        ["LABEL=Boot", "/bootpart", "ext2"],
+    ]
+    assert (root / "bootpart").is_dir()
+
+
 @pytest.mark.parametrize(("top", "right"), [("My.activity", True), ("etc", False)])
 def test_an_activity_is_a_bundle_of_one_folder(tmp_path: Path, top: str, right: bool) -> None:
     (tmp_path / "inputs/activities").mkdir(parents=True)

@@ -12,13 +12,13 @@ from sugar_deploy.resources import resource
 
 
 def test_every_model_of_the_contract_is_there() -> None:
-    assert model_names() == ("generic-pc", "xo-1", "xo-1.5", "xo-1.75", "xo-4")
+    assert model_names() == ("generic-pc", "generic-pc64", "xo-1", "xo-1.5", "xo-1.75", "xo-4")
 
 
 def test_what_the_firmware_wants_of_each() -> None:
     """Numbers, storage and kinds of kernel as the firmware's own configuration has them."""
     numbers = {model.name: model.number for model in models()}
-    assert numbers == {"generic-pc": None, "xo-1": 0, "xo-1.5": 1, "xo-1.75": 2, "xo-4": 4}
+    assert numbers == {"generic-pc": None, "generic-pc64": None, "xo-1": 0, "xo-1.5": 1, "xo-1.75": 2, "xo-4": 4}
     assert {model.name: model.flow for model in models() if model.number} == dict.fromkeys(
         ("xo-1.5", "xo-1.75", "xo-4"), Flow.ZD
     )
