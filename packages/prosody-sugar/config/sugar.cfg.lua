@@ -10,7 +10,7 @@ modules_enabled = {
 	"admin_shell"; -- prosodyctl shell, for the administrator on the machine itself
 	"limits"; -- of what one connection may send
 	"sugar_roster"; "sugar_register"; "sugar_replies"; "sugar_alive"; "sugar_expiry"; -- of this package
-	"sugar_bounds"; "sugar_memory";
+	"sugar_bounds"; "sugar_rooms"; "sugar_memory";
 }
 
 -- No other servers, unless the school is of a federation (prosody.cfg.lua then says so); no messages kept for absent
