@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from sugar_deploy.keys import repository_key as keys
 from sugar_deploy.repository.publish import rollback
 from sugar_deploy.repository.snapshots import History
 from sugar_deploy.repository.verify import verify
+from tests import clock
 from tests.integration.repository.bare import publish
 from tests.integration.repository.handmade import make_deb
 from tests.integration.repository.test_repository_publish import _agents
@@ -27,6 +29,7 @@ from tests.integration.repository.test_repository_publish import _agents
 PUBLISH = """
 from pathlib import Path
 from sugar_deploy.folder import Folder
+from tests import clock
 from tests.integration.repository.bare import publish
 publish(Folder(Path({root!r})), "golden", print, sources=Path({sources!r}))
 """
@@ -42,10 +45,10 @@ def _at(date: str, code: str, programs: Path) -> str:
     """What a program says when the machine's clock shows another date."""
     programs.mkdir(exist_ok=True)
     # gpgv is given a clean environment, and with it the right clock.
-    (programs / "gpgv").write_text(f'#!/bin/sh\nexec faketime {date} /usr/bin/gpgv "$@"\n')
+    (programs / "gpgv").write_text(f'#!/bin/sh\nexec {shlex.join(clock.at(date))} /usr/bin/gpgv "$@"\n')
     (programs / "gpgv").chmod(0o755)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
-    argv = ["faketime", date, sys.executable, "-c", code]
+    argv = [*clock.at(date), sys.executable, "-c", code]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     return done.stderr.strip().splitlines()[-1]
@@ -65,10 +68,10 @@ def test_a_clock_before_the_keys_own_date_has_a_clear_remedy(
 ) -> None:
     before = (deployment.published / "dists/trixie/InRelease").read_text()
     names = {"root": str(deployment.root), "sources": str(sources)}
-    said = _at("2020-01-01", PUBLISH.format(**names), tmp_path / "bin")
+    said = _at("2020-01-01 00:00:00", PUBLISH.format(**names), tmp_path / "bin")
     assert "this machine's clock says 2020-01-01, which is before the repository's signing key was made" in said
     assert said.endswith("Set the clock: sudo timedatectl set-ntp true")
-    said = _at("2020-01-01", VERIFY.format(**names), tmp_path / "bin")
+    said = _at("2020-01-01 00:00:00", VERIFY.format(**names), tmp_path / "bin")
     assert "InRelease cannot be verified: this machine's clock says 2020-01-01" in said
     assert said.endswith("Set the clock: sudo timedatectl set-ntp true")
     assert (deployment.published / "dists/trixie/InRelease").read_text() == before

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from olpc_security.sign import sign01
 
+from tests import clock
+
 from .deployment import LAPTOP, LEASE_KEY, OTHER, STRANGER, Deployment
 from .test_server_activation import OWN
 
@@ -126,7 +128,7 @@ def test_a_list_of_stolen_laptops_counts_only_if_it_is_signed(school, stick):
 def test_a_server_with_a_wrong_clock_takes_nothing(school, stick):
     argv = school.server.argv("import-activation-stick", str(stick), "--name", "lima")
     done = subprocess.run(
-        ["faketime", "2001-01-01", *argv], env=school.server.environment(), capture_output=True, text=True
+        [*clock.at("2001-01-01 00:00:00"), *argv], env=school.server.environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, "Nothing was taken" in done.stderr) == (1, "", True), done.stderr
     assert LAPTOP.serial not in known(school)

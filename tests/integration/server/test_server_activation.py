@@ -19,6 +19,7 @@ import urllib.request
 import pytest
 from olpc_security.keys import PrivateKey, PublicKey
 
+from tests import clock
 from tests.unit.olpc_security import model
 
 from .conftest import Server
@@ -54,11 +55,7 @@ class School:
 
     def start(self, moment: float | None = None) -> None:
         """Both; with MOMENT as what their clock says."""
-        fake = (
-            []
-            if moment is None
-            else ["faketime", "-f", f"@{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(moment))}"]
-        )
+        fake = [] if moment is None else clock.at(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)))
         argv = self.server.argv("serve", "--root", str(self.server.root), "--listen", self.server.url.split("//")[1])
         self.server.start([*fake, *argv])
         argv = self.server.argv("serve-activation", "--listen", f"127.0.0.1:{self.address[1]}")
@@ -74,10 +71,8 @@ class School:
 
     def stop(self) -> None:
         if self.service is not None:
-            subprocess.run(["pkill", "-TERM", "-P", str(self.service.pid)], check=False)
             self.service.send_signal(signal.SIGTERM)
             self.service.wait(timeout=20)
-        subprocess.run(["pkill", "-TERM", "-P", str(self.server.process.pid)], check=False)
         self.server.stop()
 
     def connect(self) -> socket.socket:

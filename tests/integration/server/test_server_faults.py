@@ -14,6 +14,8 @@ import urllib.request
 
 import pytest
 
+from tests import clock
+
 from .client import ask
 from .laptop import made_up_key, raw, register
 
@@ -104,7 +106,7 @@ def test_a_clock_that_jumps(debian_server):
     others = []
     for moment in ("2026-01-01 00:00:00", "2044-05-05 00:00:00", "1975-01-01 00:00:00", "2026-01-02 00:00:00"):
         argv = server.argv("serve", "--root", str(server.root), "--listen", f"127.0.0.1:{server.address[1]}")
-        server.start(["faketime", "-f", f"@{moment}", *argv])
+        server.start([*clock.at(moment), *argv])
         others.append(made_up_key())
         for each in (key, others[-1]):
             assert register(server.url, "SHC00700123", "x", "", each)["success"] == "OK"
@@ -112,20 +114,10 @@ def test_a_clock_that_jumps(debian_server):
         assert nonce["success"] == "OK"
         with contextlib.suppress(urllib.error.HTTPError):
             assert json.load(urllib.request.urlopen(server.url + "/health", timeout=5))["database_writable"]
-        stop(server)
+        server.stop()
     assert {row["pubkey"] for row in server.registrations()} == {key, *others}
     (row,) = (row for row in server.registrations() if row["pubkey"] == key)
     assert row["last_at"].startswith("2026-01-02")
-
-
-def stop(server):
-    """faketime is the daemon's parent."""
-    children = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
-    with open(children) as file:  # noqa: PTH123
-        pids = [int(pid) for pid in file.read().split()]
-    for pid in pids:
-        os.kill(pid, 15)
-    server.process.wait(20)
 
 
 def test_creeping_clients_keep_nobody_out(debian_server):

@@ -13,11 +13,11 @@ import urllib.parse
 import pytest
 from olpc_security.keys import PrivateKey
 
+from tests import clock
 from tests.unit.olpc_security import model
 
 from .deployment import DAY, LAPTOP, LEASE_KEY, OTHER, STRANGER, VECTORS, Deployment, end_of, starts
 from .laptop import made_up_key, register
-from .test_server_faults import stop
 
 OWN = PrivateKey.from_der((VECTORS / "server.private").read_bytes())
 
@@ -66,14 +66,12 @@ def school(debian_server):
     debian_server.start()
     deployment.bring("delegation", deployment.delegations(OWN.public, LAPTOP, OTHER))
     yield deployment
-    if debian_server.process.args[0] == "faketime" and debian_server.process.poll() is None:
-        stop(debian_server)
 
 
 def start_at(server, moment):
     argv = server.argv("serve", "--root", str(server.root), "--listen", server.url.split("//")[1])
     told = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-    server.start(["faketime", "-f", f"@{told}", *argv])
+    server.start([*clock.at(told), *argv])
 
 
 def test_time_and_a_lease(school):
@@ -102,7 +100,7 @@ def test_the_same_lease_until_it_is_time_for_another(school):
         lease = ask(server, LAPTOP)[0]["lease"]
         assert (lease != first) is is_new
         assert starts(lease.encode(), LAPTOP, now + (days + 13) * DAY)
-        stop(server)
+        server.stop()
     server.start()
 
 
@@ -177,11 +175,11 @@ def test_a_wrong_clock_tells_no_time_and_raises_an_alarm(school):
             assert time.monotonic() < deadline, told
             time.sleep(1.1)
         assert "laptops get no new leases" in told
-        stop(server)
+        server.stop()
     # Somebody looks at the date, and says that it is right.
     argv = server.argv("accept-clock")
     later = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + 500 * DAY))
-    done = subprocess.run(["faketime", "-f", f"@{later}", *argv], env=server.environment(), capture_output=True)
+    done = subprocess.run([*clock.at(later), *argv], env=server.environment(), capture_output=True)
     assert done.returncode == 0, done.stderr
     start_at(server, time.time() + 500 * DAY)
     assert post(server, body)[0] == 200

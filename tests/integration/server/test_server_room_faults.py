@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import clock
 from tests.bundles import activity
 
 from .laptop import made_up_key, register
 from .test_server_copies import damage
-from .test_server_faults import fill, make_room, root_only, small_disk, stop
+from .test_server_faults import fill, make_room, root_only, small_disk
 
 __all__ = ["small_disk"]
 MIDNIGHT = int(time.time()) // 86400 * 86400
@@ -157,12 +158,12 @@ def test_statistics_survive_a_clock_that_jumps(debian_server):
     guid = None
     for moment, expected in (*moments, ("2026-01-03 00:00:00", 3)):
         argv = server.argv("serve", "--root", str(server.root), "--listen", f"127.0.0.1:{server.address[1]}")
-        server.start(["faketime", "-f", f"@{moment}", *argv])
+        server.start([*clock.at(moment), *argv])
         guid = guid or registered(server)
         at = {"2044": 2_346_105_600 - 86400, "1975": then + 86400}.get(moment[:4], then + 86400 * (expected - 1))
         assert upload(server, guid, at, name=f"activity.year{moment[:4]}.{expected}")[0] == 200
         assert total(server) == expected, moment
-        stop(server)
+        server.stop()
 
 
 @pytest.mark.parametrize("begin", [0, 4096], ids=["all", "pages"])
