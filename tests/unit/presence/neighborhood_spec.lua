@@ -1,12 +1,7 @@
 -- The log of a neighborhood and the views on it: what each reads, in which order, and what is forgotten.
 
 local part = dofile("tests/unit/presence/part.lua");
-local entries; -- what has been put into a view's queue
-local module = { outbox = {
-	wake = function () end; settle = function () end; put = function (_, entry) entries[#entries + 1] = entry; end;
-} };
-local neighborhoods = part("neighborhood", module);
-part("retrospect", module);
+local neighborhoods = part("neighborhood", { outbox = { wake = function () end; settle = function () end } });
 
 local function user(name)
 	local jid = name .. "@school";
@@ -14,7 +9,7 @@ local function user(name)
 end
 
 local function view_of(hood, who)
-	local view = { user = who; to = who.jid .. "/sugar"; eyes = { available = true; interested = true } };
+	local view = { user = who; to = who.jid .. "/sugar"; available = true; interested = true };
 	hood:add(view);
 	return view;
 end
@@ -36,10 +31,12 @@ local function lines(query)
 	return table.concat(said, ", ");
 end
 
--- What stanzas say to a view: the lines of a roster, and what is said otherwise, to itself.
-local function said(view, text)
+-- What a view has to read, up to a limit of bytes: the lines of each push, and what is said otherwise, to itself.
+local function read(view, limit)
+	local text = {};
+	local n = view:read(view.log.last, text, 0, 0, limit or math.huge);
 	local seen = {};
-	for _, stanza in ipairs(parsed("<all>" .. text .. "</all>").tags) do
+	for _, stanza in ipairs(parsed("<all>" .. table.concat(text, "", 1, n) .. "</all>").tags) do
 		if stanza.name == "iq" then
 			seen[#seen + 1] = lines(stanza.tags[1]);
 		else
@@ -48,24 +45,6 @@ local function said(view, text)
 		end
 	end
 	return seen;
-end
-
--- What a view has to read, up to a limit of bytes.
-local function read(view, limit)
-	local text = {};
-	local n = view:read(view.log.last, text, 0, 0, limit or math.huge);
-	return said(view, table.concat(text, "", 1, n));
-end
-
--- The pieces of an entry, each of a limit of bytes.
-local function pieces_of(entry, view, limit)
-	local pieces = {};
-	repeat
-		local text = {};
-		local n, _, is_done = entry:read(view, text, 0, 0, limit or math.huge);
-		pieces[#pieces + 1] = table.concat(text, "", 1, n);
-	until is_done
-	return pieces;
 end
 
 describe("a roster's item", function ()
@@ -100,7 +79,7 @@ describe("a view", function ()
 	local hood, ana, ben, view;
 
 	before_each(function ()
-		entries, hood, ana, ben = {}, neighborhoods.new(), user("ana"), user("ben");
+		hood, ana, ben = neighborhoods.new(), user("ana"), user("ben");
 		view = view_of(hood, ana);
 	end);
 
@@ -133,18 +112,18 @@ describe("a view", function ()
 	end);
 
 	it("is told of items that it asked for only", function ()
-		view.eyes = { available = true; nodes = { colour = true } };
+		view.nodes = { colour = true };
 		hood:tell(say(ben, "colour", "colour"));
 		hood:tell(say(ben, "nick", "nick"));
 		assert.are.same({ "colour" }, read(view));
 	end);
 
 	it("without presence gets no presence, and without a roster no pushes", function ()
-		view.eyes = { available = false; interested = true };
+		view.available = false;
 		hood:add_member(ben);
 		hood:tell(say(ben, "presence"));
 		assert.are.same({ "ben both" }, read(view));
-		view.eyes = { available = true; interested = false };
+		view.available, view.interested = true, false;
 		hood:remove_member(ben);
 		hood:tell(say(ben, "presence"));
 		assert.are.same({ "presence" }, read(view));
@@ -184,10 +163,10 @@ describe("the log", function ()
 		hood:tell(say(eva, "two"));
 		read(quick);
 		hood:forget_read();
-		assert.are.same({ eva }, hood.log.users);
+		assert.is_nil(hood.log[1]);
 		assert.are.same({ "two" }, read(slow));
 		hood:forget_read();
-		assert.are.same({}, hood.log.users);
+		assert.is_nil(hood.log[2]);
 	end);
 
 	it("does not make memory of those who have left", function ()
@@ -201,61 +180,7 @@ describe("the log", function ()
 		end
 		assert.is_true(#hood.roll <= 4);
 		assert.are.equal(stays, hood.roll[stays.enrolled]);
-	end);
-end);
-
-describe("looking back", function ()
-	local hood, ana, view;
-
-	before_each(function ()
-		entries, hood, ana = {}, neighborhoods.new(), user("ana");
-		view = view_of(hood, ana);
-		for _, name in ipairs { "b", "c", "d" } do
-			local other = user(name);
-			other.views = { { available = true; presence = say(other, "presence") } };
-			other.items = { colour = say(other, "colour", "colour"); nick = say(other, "nick", "nick") };
-			other.hood = hood;
-			hood:add_member(other);
-		end
-		hood:add_member(ana);
-	end);
-
-	it("lists the others, in pieces as large as one wants them", function ()
-		hood:list(view, "<iq><query>", "</query></iq>");
-		local pieces = pieces_of(entries[1], view, 1);
-		assert.is_true(#pieces >= 3);
-		assert.are.same({ "b both, c both, d both" }, said(view, table.concat(pieces)));
-	end);
-
-	it("is a roster even where nobody is", function ()
-		local empty = neighborhoods.new();
-		local alone = view_of(empty, ana);
-		empty:list(alone, "<iq><query>", "</query></iq>");
-		assert.are.same({ "<iq><query></query></iq>" }, pieces_of(entries[1], alone, 1));
-	end);
-
-	it("leaves out who has left before it is read, and who comes later", function ()
-		hood:list(view, "<iq><query>", "</query></iq>");
-		hood:remove_member(hood.roll[2]);
-		local late = user("late");
-		late.hood = hood;
-		hood:add_member(late);
-		assert.are.same({ "b both, d both" }, said(view, table.concat(pieces_of(entries[1], view))));
-	end);
-
-	it("lists what the child has noted", function ()
-		ana.own["c@school"] = { name = "Carla"; subscription = "none"; groups = {} };
-		hood:list(view, "<iq><query>", "</query></iq>");
-		local items = parsed(pieces_of(entries[1], view)[1]).tags[1].tags;
-		assert.are.same({ "b@school"; "c@school"; "d@school" }, { items[1].attr.jid; items[2].attr.jid; items[3].attr.jid });
-		assert.are.equal("Carla", items[2].attr.name);
-	end);
-
-	it("shows presences and the items that are wanted and not known yet", function ()
-		hood:look_back(view, true, { colour = true });
-		hood:look_back(view, false, { colour = true; nick = true }, { colour = true });
-		assert.are.same({ "presence"; "colour"; "presence"; "colour"; "presence"; "colour" },
-			said(view, table.concat(pieces_of(entries[1], view, 1))));
-		assert.are.same({ "nick"; "nick"; "nick" }, said(view, table.concat(pieces_of(entries[2], view, 1))));
+		assert.are.equal("stays both", lines(parsed("<query>" .. hood:list(user("new")) .. "</query>")));
+		assert.are.equal("", hood:list(stays));
 	end);
 end);

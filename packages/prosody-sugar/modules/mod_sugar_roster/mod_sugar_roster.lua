@@ -5,9 +5,8 @@
 -- Sugar draws a Neighborhood of contacts but never asks for a subscription, so the server keeps the contacts: while
 -- two users are online, each finds the other in its roster with subscription "both". Nothing of this is stored, and
 -- nothing is kept for a pair: one structure holds the neighborhood (neighborhood.lib.lua), what is said of a member
--- is made once for all (items.lib.lua), newcomers look back on it (retrospect.lib.lua), and it is written to each in
--- few pieces (outbox.lib.lua). A roster is a view on the user's own contacts and the neighborhood; own contacts come
--- back when shared ones go.
+-- is made once for all (items.lib.lua), and is written to each in few pieces (outbox.lib.lua). A roster is a view on
+-- the user's own contacts and the neighborhood; own contacts come back when shared ones go.
 
 local st = require "util.stanza";
 local jid_bare = require "util.jid".bare;
@@ -15,7 +14,6 @@ local filters = require "util.filters";
 
 local outbox = module:require "outbox";
 local neighborhoods = module:require "neighborhood";
-module:require "retrospect";
 local items = module:require "items";
 module:require "moving";
 
@@ -101,8 +99,8 @@ module:hook("resource-bind", function (event) add_session(event.session); end, 1
 local function set_nodes(view, nodes)
 	local known = view.nodes;
 	if nodes == known then return; end
+	outbox.settle(view);
 	view.nodes = nodes;
-	neighborhoods.look(view);
 	if view.available then view.hood:look_back(view, false, nodes, known); end
 end
 
@@ -123,8 +121,8 @@ local function available(view, presence, letter)
 	update_capabilities(view, presence); -- first, so that a newcomer looks back once
 	view.presence = letter;
 	if is_new then
+		outbox.settle(view);
 		view.available = true;
-		neighborhoods.look(view);
 		user.shown = user.shown + 1;
 		if user.shown == 1 then
 			items.load(user);
@@ -145,8 +143,8 @@ end
 local function unavailable(view, letter)
 	if not view.available then return; end
 	local user, hood = view.user, view.hood;
+	outbox.settle(view);
 	view.available, view.presence = nil, nil;
-	neighborhoods.look(view);
 	user.shown = user.shown - 1;
 	hood:tell(letter);
 	if user.shown == 0 then hood:remove_member(user); end
@@ -237,7 +235,6 @@ function module.load()
 				view.available = true;
 				view.user.shown = view.user.shown + 1;
 			end
-			if view then neighborhoods.look(view); end
 		end
 	end
 	for _, user in pairs(users) do
@@ -262,10 +259,7 @@ function module.restore(saved)
 	for jid, views in pairs(saved.nodes or {}) do
 		for session, known in pairs(views) do
 			local view = users[jid] and users[jid].views[session];
-			if view then
-				view.hash, view.nodes = known[1], known[2];
-				neighborhoods.look(view);
-			end
+			if view then view.hash, view.nodes = known[1], known[2]; end
 		end
 	end
 	if saved.federation then federation.restore(saved.federation); end

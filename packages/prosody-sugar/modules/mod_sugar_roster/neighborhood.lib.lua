@@ -7,14 +7,11 @@
 -- log, each at its own pace. Nothing is kept for a pair.
 --
 -- user:   jid, username, own (its own contacts, by JID), item (its line in other rosters), views, shown (how many of
---         its sessions are available), since (the log's place when it came, while it is there),
---         came (the same, also afterwards), enrolled (its place in the roll), items
+--         its sessions are available), since (the log's place when it came), enrolled (its place in the roll), items
 --         (its PEP items, letters by node)
 -- view:   what outbox.lib.lua says, and user, hood, place (in its views), to (its JID, escaped), interested (in the
---         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), eyes (these three as
---         they were at the place up to which it has read), joined (how far it has been told of contacts)
--- log:    base (how many have been forgotten), last (place), and what stands at each place minus base: letters, and
---         what all views look at lies side by side: users, kinds (the node, CONTACT, or PRESENCE), heads and tails
+--         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), joined (how far it has
+--         been told of contacts)
 -- letter: user, head and tail, at (its place in the log), node (if it is an item); or user and contact, which is
 --         true or false: one more or one less in the roster
 
@@ -26,8 +23,6 @@ local outbox = module.outbox;
 -- school of a thousand. Sugar's client takes any number of items (process_roster in telepathy-gabble's roster.c, and
 -- its like since the first release); so when more than this many arrive at once, they arrive in one push.
 local MOST_SINGLE_PUSHES = 3;
-
-local CONTACT, PRESENCE = true, false;
 
 local push_count = 0;
 
@@ -54,8 +49,7 @@ neighborhood.__index = neighborhood;
 
 local function new()
 	return setmetatable({
-		views = {}; members = {}; roll = {}; gone = 0; pushes = {};
-		log = { base = 0; last = 0; letters = {}; users = {}; kinds = {}; heads = {}; tails = {} };
+		views = {}; members = {}; roll = {}; gone = 0; log = { first = 1; last = 0 }; pushes = {};
 	}, neighborhood);
 end
 
@@ -65,13 +59,12 @@ end
 -- itself. Most views read the same: that text is made once.
 local function arrivals(hood, view, first, last)
 	local user, own = view.user, view.user.own;
-	local is_common = next(own, next(own)) == nil and not (user.came and user.came >= first); -- own[false] is no contact
+	local is_common = next(own, next(own)) == nil and not (user.since and user.since >= first); -- own[false] is no contact
 	local key = first .. "-" .. last;
 	if is_common and hood.pushes[key] then return hood.pushes[key]; end
 	local items, text = {}, "";
-	local letters, base = hood.log.letters, hood.log.base;
-	for i = first - base, last - base do
-		local letter = letters[i];
+	for i = first, last do
+		local letter = hood.log[i];
 		if letter.contact and letter.user ~= user then
 			local noted = own[letter.user.jid];
 			items[#items + 1] = noted and item_text(letter.user.jid, "both", noted) or letter.user.item;
@@ -87,39 +80,34 @@ local function arrivals(hood, view, first, last)
 end
 
 local function contact_text(hood, view, i, upto)
-	local letters, base = hood.log.letters, hood.log.base;
-	local letter = letters[i - base];
+	local log, letter = hood.log, hood.log[i];
 	if not letter.contact then
 		local own = view.user.own[letter.user.jid];
 		return own and push(item_text(letter.user.jid, own.subscription, own)) or letter.removal;
 	end
 	if i <= view.joined then return ""; end
 	local last = i;
-	while last < upto and letters[last + 1 - base].contact ~= false do last = last + 1; end
+	while last < upto and log[last + 1].contact ~= false do last = last + 1; end
 	view.joined = last;
 	return arrivals(hood, view, i, last);
 end
 
 local function read(view, upto, text, n, size, limit)
-	local hood, user, to, eyes, i = view.hood, view.user, view.to, view.eyes, view.cursor;
-	local available, wanted, interested = eyes.available, eyes.nodes or {}, eyes.interested;
-	local log, base = hood.log, hood.log.base;
-	local users, kinds, heads, tails = log.users, log.kinds, log.heads, log.tails;
+	local hood, log, i = view.hood, view.log, view.cursor;
+	local user, to, available, nodes, interested = view.user, view.to, view.available, view.nodes, view.interested;
 	while i <= upto and size < limit do
-		local k = i - base;
-		if users[k] ~= user then
-			local kind = kinds[k];
-			if kind == CONTACT then
-				if interested then
-					n = n + 1;
-					text[n] = contact_text(hood, view, i, upto);
-					size = size + #text[n];
-				end
-			elseif available and (kind == PRESENCE or wanted[kind]) then
-				local head = heads[k];
-				text[n + 1], text[n + 2], text[n + 3] = head, to, tails[k];
-				n, size = n + 3, size + #head + 300;
+		local letter = log[i];
+		local of_other = letter.user ~= user;
+		if letter.contact ~= nil then
+			if of_other and interested then
+				n = n + 1;
+				text[n] = contact_text(hood, view, i, upto);
+				size = size + #text[n];
 			end
+		elseif of_other and available and (not letter.node or nodes and nodes[letter.node]) then
+			local head = letter.head;
+			text[n + 1], text[n + 2], text[n + 3] = head, to, letter.tail;
+			n, size = n + 3, size + #head + 300;
 		end
 		i = i + 1;
 	end
@@ -132,19 +120,10 @@ end
 function neighborhood:append(letter)
 	local log = self.log;
 	local last = log.last + 1;
-	local k = last - log.base;
-	log.last, letter.at = last, last;
-	log.letters[k], log.users[k], log.heads[k], log.tails[k] = letter, letter.user, letter.head or "", letter.tail or "";
-	if letter.contact ~= nil then log.kinds[k] = CONTACT; else log.kinds[k] = letter.node or PRESENCE; end
+	log[last], log.last, letter.at = letter, last, last;
 	if self.overheard then self.overheard(letter); end
 	outbox.wake(self);
 	return last;
-end
-
--- The first `count` of an array of `size`.
-local function shift(array, count, size)
-	table.move(array, count + 1, size, 1);
-	for i = size - count + 1, size do array[i] = nil; end
 end
 
 -- After a flush: what all have read.
@@ -154,12 +133,8 @@ function neighborhood:forget_read()
 	for i = 1, #views do
 		if views[i].cursor < first then first = views[i].cursor; end
 	end
-	local count, size = first - 1 - log.base, log.last - log.base;
-	if count > 0 then
-		for _, array in ipairs { log.letters, log.users, log.kinds, log.heads, log.tails } do shift(array, count, size); end
-		log.base = first - 1;
-	end
-	self.pushes = {};
+	for i = log.first, first - 1 do log[i] = nil; end
+	log.first, self.pushes = first, {};
 end
 
 -- `known` are full JIDs that have been told already.
@@ -179,13 +154,8 @@ end
 
 -- A member becomes a contact of the others, or is none any more.
 function neighborhood:add_member(user)
-	self:welcome(user);
-	self:enroll(user);
-end
-
-function neighborhood:welcome(user)
 	user.since = self:append({ user = user, contact = true });
-	user.came = user.since;
+	self:enroll(user);
 end
 
 function neighborhood:enroll(user)
@@ -212,7 +182,7 @@ function neighborhood:add(view)
 	local views = self.views;
 	views[#views + 1] = view;
 	view.hood, view.log, view.place, view.cursor, view.joined = self, self.log, #views, self.log.last + 1, 0;
-	view.read, view.eyes = read, view.eyes or {};
+	view.read = read;
 end
 
 function neighborhood:remove(view)
@@ -222,25 +192,58 @@ function neighborhood:remove(view)
 	views[#views] = nil;
 end
 
--- A view sees differently from here on; what it has not read yet, it reads as it saw when that was told.
-
-local eyes = {};
-eyes.__index = eyes;
-
-function eyes:read(view, _, n, size)
-	view.eyes = self;
-	return n, size, true;
+-- The others in this user's roster.
+function neighborhood:list(user)
+	local items, n, own = {}, 0, user.own;
+	for other in pairs(self.members) do
+		if other ~= user then
+			n = n + 1;
+			items[n] = own[other.jid] and item_text(other.jid, "both", own[other.jid]) or other.item;
+		end
+	end
+	return table.concat(items);
 end
 
-local function look(view)
+-- What a view sees of those who were there before it, up to a place in the log: an entry for its queue.
+
+local retrospect = {};
+retrospect.__index = retrospect;
+
+local function add_text(letter, view, start, text, n, size)
+	if letter.at > start then return n, size; end -- it reads it in the log
+	text[n + 1], text[n + 2], text[n + 3] = letter.head, view.to, letter.tail;
+	return n + 3, size + #letter.head + 300;
+end
+
+function retrospect:read(view, text, n, size, limit)
+	local roll, i, start, wanted = self.roll, self.i, self.start, self.wanted;
+	while i <= self.last and size < limit do
+		local user = roll[i];
+		if user and user ~= view.user and user.since and user.since <= start then
+			if self.presences then
+				for _, other in next, user.views do
+					if other.available then n, size = add_text(other.presence, view, start, text, n, size); end
+				end
+			end
+			for node, letter in next, user.items do
+				if wanted[node] and not self.known[node] then n, size = add_text(letter, view, start, text, n, size); end
+			end
+		end
+		i = i + 1;
+	end
+	self.i = i;
+	return n, size, i > self.last;
+end
+
+function neighborhood:look_back(view, presences, wanted, known)
 	outbox.put(view, setmetatable({
-		available = view.available; nodes = view.nodes; interested = view.interested;
-	}, eyes));
+		roll = self.roll; i = 1; last = #self.roll; start = self.log.last;
+		presences = presences; wanted = wanted or {}; known = known or {};
+	}, retrospect));
 end
 
 module.neighborhoods = {
-	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; look = look;
-	class = neighborhood;
+	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
 };
 
 return module.neighborhoods;

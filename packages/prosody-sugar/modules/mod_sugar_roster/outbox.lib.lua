@@ -24,8 +24,7 @@ local concat, clock, type = table.concat, os.clock, type;
 local REST = 15; -- a flush that took 10 ms of processor time is followed by 150 ms without one ...
 local LONGEST_REST = 0.5; -- ... but presence is never held back longer than this, in seconds
 local PIECE, SMALL_PIECE = 64 * 1024, 8 * 1024; -- bytes that a connection gets at a time ...
-local SLOW = 0.1; -- ... and what it gets if it took longer than this, in seconds, for the last piece ...
-local PLENTY = 8 * 1024 * 1024; -- ... or while all together have not taken more than this
+local SLOW = 0.1; -- ... and what it gets if it took longer than this, in seconds, for the last piece
 local SLICE = 1024 * 1024; -- bytes that are made for all connections before those are written
 local KEPT = 32; -- entries; a longer queue's table is given to the collector after use
 
@@ -37,7 +36,6 @@ local waiting, waiting_groups, is_scheduled = {}, {}, false; -- for the next flu
 local line, line_first, line_last, is_advancing = {}, 1, 0, false; -- views whose text is to be made now
 local flushed_groups = {}; -- whose views are in the line
 local flushed_at, cost, made = 0, 0, 0;
-local untaken = 0; -- bytes that connections have been given
 local scratch = {}; -- for the pieces of a text: growing a new table each time would make more garbage than the text
 
 local function is_empty(view)
@@ -181,13 +179,14 @@ local function pass(data, session)
 	local view = views[session];
 	if not view then return data; end
 	if view._ends then return take(view, math.huge, data); end
-	local room = (untaken > PLENTY and SMALL_PIECE or view._piece) - view._given;
+	local room = view._piece - view._given;
 	if not is_empty(view) or room <= 0 then
 		if data ~= "" then put(view, data); end
 		data = room > 0 and take(view, room) or "";
 	end
 	if data == "" then return nil; end
-	made, untaken, view._given = made + #data, untaken + #data, view._given + #data;
+	made = made + #data;
+	view._given = view._given + #data;
 	view._busy_since = view._busy_since or now();
 	return data;
 end
@@ -196,7 +195,7 @@ module:hook("c2s-ondrain", function (event)
 	local view = views[event.session];
 	if not view then return; end
 	view._piece = view._busy_since and now() - view._busy_since > SLOW and SMALL_PIECE or PIECE;
-	untaken, view._busy_since, view._given = untaken - view._given, nil, 0;
+	view._busy_since, view._given = nil, 0;
 	if not view._waits and not is_empty(view) then stand_in_line(view); end
 end);
 
@@ -239,7 +238,6 @@ end
 
 local function close(view)
 	forget(view);
-	untaken, view._given = untaken - view._given, 0;
 	views[view.session] = nil;
 	if view.session.filters then filters.remove_filter(view.session, "bytes/out", pass); end
 end

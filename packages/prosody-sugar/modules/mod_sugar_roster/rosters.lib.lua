@@ -72,9 +72,10 @@ local function answer_roster(session, stanza)
 	end
 	local reply = st.reply(stanza);
 	reply.attr.from = user.jid;
+	outbox.settle(view);
 	session.interested, view.interested = true, true;
-	neighborhoods.look(view);
-	user.hood:list(view, reply:top_tag() .. "<query xmlns='jabber:iq:roster'>" .. table.concat(own), "</query></iq>");
+	session.send(reply:top_tag() .. "<query xmlns='jabber:iq:roster'>" .. user.hood:list(user) .. table.concat(own)
+		.. "</query></iq>");
 end
 
 module:hook("iq/self/jabber:iq:roster:query", function (event)
