@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address
 
-from sugar_deploy.deployment.model import Deployment, Lan, School, Ssh
+from sugar_deploy.deployment.model import Deployment, Lan, School
+from sugar_deploy.deployment.service_settings import Ssh
 from sugar_deploy.deployment.services import effective_section
 
 SSH_PORT = 22

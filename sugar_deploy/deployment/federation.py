@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 
 from sugar_deploy.deployment.faults import Fault, quoted
-from sugar_deploy.deployment.model import Deployment, Presence, Scenario, School
+from sugar_deploy.deployment.model import Deployment, Scenario, School
 from sugar_deploy.deployment.rules import LAN_SERVICES, Rule, Site
+from sugar_deploy.deployment.service_settings import Presence
 from sugar_deploy.deployment.services import effective_section
 
 MOST_SCHOOLS = 20

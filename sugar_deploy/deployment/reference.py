@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import to_jsonable_python
 
-from sugar_deploy.deployment.model import Deployment, Laptop, School, Section
+from sugar_deploy.deployment.model import Deployment, Laptop, School
 from sugar_deploy.deployment.schools_csv import known_columns
+from sugar_deploy.deployment.section import Section
 from sugar_deploy.deployment.shape import Shape, shape
 from sugar_deploy.deployment.words import choices
 from sugar_deploy.files import write_atomically

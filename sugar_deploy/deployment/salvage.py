@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from sugar_deploy.deployment.model import Deployment, School, Section
+from sugar_deploy.deployment.model import Deployment, School
+from sugar_deploy.deployment.section import Section
 
 S = TypeVar("S", bound=Section)
 _ROUNDS = 12

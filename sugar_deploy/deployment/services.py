@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sugar_deploy.deployment.model import Deployment, School, Section, Services
+from sugar_deploy.deployment.model import Deployment, School
+from sugar_deploy.deployment.section import Section
+from sugar_deploy.deployment.service_settings import Services
 
 
 def effective_services(deployment: Deployment, school: School) -> Services:

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from sugar_deploy.deployment.faults import Path
-from sugar_deploy.deployment.model import Deployment, Section
+from sugar_deploy.deployment.model import Deployment
+from sugar_deploy.deployment.section import Section
 from sugar_deploy.deployment.types import Wanted
 
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sugar_deploy.deployment.faults import REPORTED, Fault, Path, did_you_mean, quoted
-from sugar_deploy.deployment.model import Deployment, Section
+from sugar_deploy.deployment.model import Deployment
+from sugar_deploy.deployment.section import Section
 from sugar_deploy.deployment.shape import Shape, at, leaves
 
 _MAPPINGS = {"model_type", "dict_type", "model_attributes_type"}

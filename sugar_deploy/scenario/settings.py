@@ -10,8 +10,8 @@ from typing import Literal, TypeVar
 
 from sugar_deploy.deployment.administrator import comes_by_lan
 from sugar_deploy.deployment.federation import federation_address
-from sugar_deploy.deployment.model import Firewall, Service, Updates
 from sugar_deploy.deployment.names import server_name
+from sugar_deploy.deployment.service_settings import Firewall, Service, Updates
 from sugar_deploy.scenario.catalogue import what_roles_keep
 from sugar_deploy.scenario.site import Site, address_range
 from sugar_deploy.scenario.variables import (

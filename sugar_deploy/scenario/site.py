@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 
-from sugar_deploy.deployment.model import AddressRange, Deployment, Lan, Scenario, School, Services
+from sugar_deploy.deployment.model import AddressRange, Deployment, Lan, Scenario, School
 from sugar_deploy.deployment.names import server_name
+from sugar_deploy.deployment.service_settings import Services
 from sugar_deploy.scenario import offline_server, online_peers, online_server, peer_server
 from sugar_deploy.scenario.offer import EVERYWHERE, Offer
 

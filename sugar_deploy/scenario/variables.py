@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sugar_deploy.deployment.model import (
-    AddressRange,
+from sugar_deploy.deployment.model import AddressRange, Wireless
+from sugar_deploy.deployment.section import Section
+from sugar_deploy.deployment.service_settings import (
     Antitheft,
     Backup,
     Dhcp,
@@ -21,12 +22,10 @@ from sugar_deploy.deployment.model import (
     Pages,
     Presence,
     Registration,
-    Section,
     Ssh,
     Statistics,
     Updates,
     Upgrades,
-    Wireless,
 )
 
 State = Literal["present", "absent"]
