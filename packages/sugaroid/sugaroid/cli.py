@@ -11,10 +11,10 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sugaroid import __version__
 from sugaroid.checks.options import SERVICES, Options, Ports
@@ -29,6 +29,10 @@ from sugaroid.probes.route import interface_towards
 from sugaroid.profile import Profile
 from sugaroid.registration import register
 from sugaroid.schoolday import command as schoolday
+
+if TYPE_CHECKING:
+    # argparse has no public name for what add_subparsers gives.
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _GREEN, _RED, _PLAIN = "\033[32m", "\033[31m", "\033[0m"
 _EXAMPLES = """examples:
@@ -110,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_leases(commands) -> None:  # type: ignore[no-untyped-def]
+def _add_leases(commands: _Commands) -> None:
     command = _add(commands, "boot", leases.booting, "start a locked laptop: its own lease, sticks, the network")
     leases.add_options(command)
     leases.add_boot_options(command)
@@ -123,8 +127,10 @@ def _add_leases(commands) -> None:  # type: ignore[no-untyped-def]
         leases.add_output(command)
 
 
-def _add(commands, name: str, run, text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
-    command: argparse.ArgumentParser = commands.add_parser(
+def _add(
+    commands: _Commands, name: str, run: Callable[[argparse.Namespace], Awaitable[int]], text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
@@ -140,7 +146,7 @@ def _add(commands, name: str, run, text: str) -> argparse.ArgumentParser:  # typ
     return command
 
 
-def _add_check(commands) -> None:  # type: ignore[no-untyped-def]
+def _add_check(commands: _Commands) -> None:
     command = _add(commands, "check", _check, "check what a laptop needs of a school server")
     known = ", ".join(SERVICES)
     command.add_argument(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import posixpath
 import stat
 import tarfile
 from pathlib import Path
+from typing import cast
 
 from sugar_deploy.errors import UsageError
 
@@ -44,7 +46,8 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     if member.ischr() or member.isblk():
         return f"{member.devmajor}:{member.devminor}"
     file = archive.extractfile(member) if member.isreg() else None
-    return hashlib.file_digest(file, "sha256").hexdigest() if file else "-"  # type: ignore[arg-type]
+    # What tarfile gives is a BufferedReader, though it promises less.
+    return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() if file else "-"
 
 
 def write(files: dict[str, str], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -95,7 +96,9 @@ class Server:
             self.process.wait(timeout=20)
 
 
-def _server(python: str) -> Iterator[Server]:
+@contextlib.contextmanager
+def new_server(python: str = PYTHONS["debian"]) -> Iterator[Server]:
+    """A server that is not started yet; nothing of it is left afterwards."""
     # Not below pytest's own folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="sugar-server-test-"))
     folder.chmod(0o755)
@@ -110,19 +113,22 @@ def _server(python: str) -> Iterator[Server]:
 @pytest.fixture(params=sorted(PYTHONS))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Not started yet; on each of the two Pythons."""
-    yield from _server(PYTHONS[request.param])
+    with new_server(PYTHONS[request.param]) as made:
+        yield made
 
 
 @pytest.fixture
 def debian_server() -> Iterator[Server]:
     """Not started yet; on Debian's Python only, for what does not depend on the libraries."""
-    yield from _server(PYTHONS["debian"])
+    with new_server() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def lasting_server() -> Iterator[Server]:
     """Not started yet; one for all of a file's tests, which leave it as it is."""
-    yield from _server(PYTHONS["debian"])
+    with new_server() as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from olpc_security.laptop import Laptop
 
-from tests.integration.server.conftest import lasting_server  # noqa: F401  # a fixture
+from tests.integration.server.conftest import new_server
 from tests.integration.server.deployment import LAPTOP, LEASE_KEY, OTHER, STRANGER, VECTORS, starts
 from tests.integration.xo_boot.disks import QUICK, System, kept_lease, medium
 from tests.integration.xo_boot.laptop import Computer, Tags
@@ -44,9 +44,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def school(lasting_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:  # noqa: F811  # a fixture
+def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
     lan = lan_of(tmp_path_factory.mktemp("school"))
-    with School(lasting_server, own=(LAPTOP,), stolen=(STRANGER,), lan=lan) as made:
+    with new_server() as server, School(server, own=(LAPTOP,), stolen=(STRANGER,), lan=lan) as made:
         yield made
 
 
