@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.bundle.manifest import Entry
+from sugar_deploy.files import sha256_of
 
 # The optional parts, in the order in which they are left out where there is no room.
 SBOM_PART = "list of ingredients (SBOM)"
@@ -34,8 +34,7 @@ class Piece:
 
 def piece(path: str, source: Path, part: str) -> Piece:
     """A file as it lies there now."""
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(source)
     return Piece(path, source.stat().st_size, digest, source, part)
 
 

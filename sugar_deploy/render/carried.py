@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.folder import Folder
 from sugar_deploy.render.draft import Draft, walk
 
@@ -109,8 +109,7 @@ class _Hashes:
         if isinstance(known, list) and known[:-1] == mark and isinstance(known[-1], str):
             found = known[-1]
         else:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = sha256_of(path)
         self._seen[name] = [*mark, found]
         return found
 

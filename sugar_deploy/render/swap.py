@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.files import to_disk
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -41,7 +42,7 @@ def replacing(out: Path, marker: str, what: str = "a rendered project") -> Itera
             yield draft, out
             _flush(draft)
             _swap(draft, out)
-            _flush_folder(out.parent)
+            to_disk(out.parent)
         finally:
             # After the swap this is the old folder.
             shutil.rmtree(draft, ignore_errors=True)
@@ -140,13 +141,5 @@ def _flush(folder: Path) -> None:
     try:
         if syncfs(descriptor) != 0:
             raise DeployError(f"cannot write to the disk below {folder}: {os.strerror(ctypes.get_errno())}")
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.keys.gpg import clean_environment
 
 COMPONENT = "main"
@@ -56,8 +57,7 @@ def inspect(path: Path, origin: str = "ours") -> Deb:
             f"{path} is for {architecture}, which no server of ours runs",
             f"The repository holds packages for {', '.join(ARCHITECTURES)}",
         )
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     return Deb(name, version, architecture, sha256, path, origin, source, path.stat().st_size)
 
 

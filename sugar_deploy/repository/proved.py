@@ -7,13 +7,12 @@ itself asks `repo verify`, which reads every byte.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.repository.debs import Deb, inspect
 
 FORMAT = 1
@@ -44,8 +43,7 @@ class Proved:
         """The SHA-256 of a file, read only if need be."""
         found = self.known(path)
         if found is None:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = sha256_of(path)
             self.learn(path, found)
         return found
 

@@ -143,9 +143,3 @@ def _copy(
             if out:
                 out.write(block)
             told(len(block))
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file on the server's own disk."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sugar_deploy.bundle.install.room import MARGIN_BYTES, WHEELS_UNPACK, Need, require_room, unpacked_bytes
-from sugar_deploy.bundle.install.server import Server, sync
-from sugar_deploy.bundle.install.stick import Unreadable, read, reading, require_whole, sha256
+from sugar_deploy.bundle.install.server import Server
+from sugar_deploy.bundle.install.stick import Unreadable, read, reading, require_whole
 from sugar_deploy.bundle.layout import PROJECT, REPOSITORY, Layout
 from sugar_deploy.bundle.manifest import BadManifest, Entry, Manifest
 from sugar_deploy.errors import DeployError
+from sugar_deploy.files import sha256_of, to_disk
 from sugar_deploy.render.carried import CarriedFile, state_of
 
 Report = Callable[[int, int], None]
@@ -107,7 +108,7 @@ class Taking:
             if self._folder.is_dir():
                 self._folder.rename(rotten)
             self.repository.rename(self._folder)
-            sync(self._folder.parent)
+            to_disk(self._folder.parent)
             shutil.rmtree(rotten, ignore_errors=True)
             self._whole = True
         return self._folder
@@ -222,7 +223,7 @@ def _of_size(path: Path, size: int) -> bool:
 
 def _is(path: Path, entry: Entry) -> bool:
     try:
-        return _of_size(path, entry.size) and sha256(path) == entry.sha256
+        return _of_size(path, entry.size) and sha256_of(path) == entry.sha256
     except OSError:
         return False  # A bad block on the server's disk: the file is brought anew.
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.bundle.install.apt import install_packages
-from sugar_deploy.bundle.install.server import Server, sync
+from sugar_deploy.bundle.install.server import Server
 from sugar_deploy.bundle.install.stick import reading
 from sugar_deploy.bundle.layout import Layout
 from sugar_deploy.bundle.manifest import BadManifest, Manifest
 from sugar_deploy.errors import DeployError
+from sugar_deploy.files import to_disk
 from sugar_deploy.locks import DEBIAN
 
 COMPLETE = ".complete"
@@ -81,7 +82,7 @@ def install_tool(server: Server, tool: Tool, taken: Path, repository: Path, keys
         _make(folder, tool, taken)
         os.sync()
         (folder / COMPLETE).touch()
-        sync(folder)
+        to_disk(folder)
     former = server.command.resolve().parent.parent if server.command.is_symlink() else folder
     server.command.parent.mkdir(parents=True, exist_ok=True)
     draft = server.command.with_name(f".{server.command.name}.new")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, to_disk, write_atomically
 
 TREE = "root.tar"
 _PROOF = "tree.json"
@@ -33,7 +32,7 @@ class Cache:
         entry = self.folder / identity
         try:
             proof = json.loads((entry / _PROOF).read_text(encoding="utf-8"))
-            right = proof["sha256"] == _sha256(entry / TREE)
+            right = proof["sha256"] == sha256_of(entry / TREE)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -50,8 +49,8 @@ class Cache:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            digest = _sha256(tree)
-            _sync(tree)
+            digest = sha256_of(tree)
+            to_disk(tree)
             tree.replace(draft / TREE)
             (draft / TREE).chmod(0o444)
             write_atomically(draft / _PROOF, json.dumps({"sha256": digest}) + "\n", 0o644)
@@ -71,16 +70,3 @@ class Cache:
 
 class CorruptEntry(Exception):
     """A kept tree was not what had been written; it has been dropped."""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

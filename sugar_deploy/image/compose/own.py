@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.keys.gpg import clean_environment
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.record import Item, Record
@@ -42,8 +42,7 @@ def _offered(record: Record, suite: str, architecture: str) -> tuple[Item, ...]:
 def _deb(item: Item, tree: Path) -> Deb:
     path = tree / item.filename
     try:
-        with path.open("rb") as file:
-            right = hashlib.file_digest(file, "sha256").hexdigest() == item.sha256
+        right = sha256_of(path) == item.sha256
     except FileNotFoundError:
         right = False
     if not right:

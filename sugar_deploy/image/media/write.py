@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.media import bmap
 from sugar_deploy.image.media.filesystem import write_ext2, write_fat
@@ -68,8 +67,7 @@ def _fill(places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat
         target = root / place
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(file, target)
-        with target.open("rb") as copied:
-            lines.append(f"{hashlib.file_digest(copied, 'sha256').hexdigest()}  {place}\n")
+        lines.append(f"{sha256_of(target)}  {place}\n")
     (root / CONTENTS).write_text("".join(lines), "ascii")
     reports = check_stick(root, keys, is_fat=is_fat)
     errors = [error for report in reports.values() for error in report.errors]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 import tarfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.files import sha256_of
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
@@ -44,8 +44,7 @@ def read(folder: Path) -> Composed:
     recipe = _recipe(folder)
     try:
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
-        with (folder / "root.tar").open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(folder / "root.tar")
         with tarfile.open(folder / "root.tar", "r:") as archive:
             # The composer lets no time be later than the snapshot's.
             epoch = max((int(member.mtime) for member in archive), default=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.job import Job
@@ -66,8 +66,7 @@ def changed(folder: Path, content: dict[str, Any]) -> list[str]:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 

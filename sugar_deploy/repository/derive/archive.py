@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.repository.derive.apt import Apt, make_apt
 from sugar_deploy.repository.derive.faults import Kind, explain, read_fault
 from sugar_deploy.repository.derive.mirror import Mirror
@@ -88,7 +89,7 @@ class Archive:
             listed = re.search(pattern, release.read_text(errors="replace"), re.MULTILINE)
             prefix = release.name.removesuffix("InRelease")
             packages = release.with_name(f"{prefix}main_binary-{architecture}_Packages")
-            if listed and not (packages.is_file() and _sha256(packages) == listed[1]):
+            if listed and not (packages.is_file() and sha256_of(packages) == listed[1]):
                 packages.unlink(missing_ok=True)
                 release.unlink()
                 damaged = True
@@ -139,11 +140,6 @@ class Archive:
             for architecture in self.architectures
             if not any(lists.glob(f"*_dists_{suite}_main_binary-{architecture}_Packages*"))
         ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def area_name(mirror: Mirror, suites: Sequence[str], architectures: Sequence[str]) -> str:

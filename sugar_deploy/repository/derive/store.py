@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.repository.derive.apt import HELPER, Apt
 from sugar_deploy.repository.derive.archive import now
 from sugar_deploy.repository.derive.faults import Fault, Kind, explain, read_fault
@@ -83,7 +82,7 @@ class Store:
         if self.proved.get(name, [])[:3] == seen:
             self.proved[name][3:] = [_today()]
             return True
-        if seen[0] == package.size and _sha256(path) == package.sha256:
+        if seen[0] == package.size and sha256_of(path) == package.sha256:
             self.proved[name] = [*seen, _today()]
             return True
         self.say(f"{path} is damaged: fetching it again")
@@ -162,7 +161,7 @@ class Store:
         part.with_name(f"{part.name}.FAILED").unlink(missing_ok=True)
         if _size(part) != package.size:
             return False
-        if _sha256(part) != package.sha256:
+        if sha256_of(part) != package.sha256:
             part.unlink()
             return False
         self._adopt(package)
@@ -215,11 +214,6 @@ def place(package: Package) -> str:
 def _identity(path: Path) -> list[int]:
     seen = path.stat()
     return [seen.st_size, seen.st_mtime_ns, seen.st_ino]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(path: Path) -> int:

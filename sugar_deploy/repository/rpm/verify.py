@@ -6,10 +6,10 @@ that laptops read.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path, PurePosixPath
 
+from sugar_deploy.files import sha256_of
 from sugar_deploy.repository.rpm.layout import PUBLISHED_UNDER, SUMS, SUMS_SIGNATURE, key_name
 from sugar_deploy.repository.signature import BadSignature, check_detached, keyring
 
@@ -77,8 +77,7 @@ def _listed(folder: Path) -> dict[Path, str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except FileNotFoundError:
         raise YumFault(path, "it is missing") from None
     except OSError as error:

@@ -101,7 +101,7 @@ def killed(out: Path, where: str) -> None:
     [
         ("pass", "old"),  # while writing
         ("swap._flush = die", "old"),
-        ("swap._flush_folder = die", "new"),  # right after the exchange
+        ("swap.to_disk = die", "new"),  # right after the exchange
         ("import shutil; shutil.rmtree = die", "new"),  # while removing the old one
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from olpc_security.keys import PrivateKey
 
 from sugar_server.database import UnusableDatabase
+from sugar_server.durable import to_disk
 
 NAME = "antitheft.private"
 
@@ -47,16 +48,8 @@ def make_own_key(folder: Path) -> PrivateKey:
             os.link(name, folder / NAME)
     finally:
         Path(name).unlink()
-    _to_disk(folder)
+    to_disk(folder)
     made = own_key(folder)
     if made is None:
         raise UnusableDatabase(f"{folder / NAME}: vanished while it was made. Try again.")
     return made
-
-
-def _to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

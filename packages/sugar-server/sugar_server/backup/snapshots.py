@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sugar_server.backup.flush import Flush
 from sugar_server.backup.homes import Home, replace_link
+from sugar_server.durable import to_disk
 
 NAME = re.compile(r"datastore-(\d{4}-\d\d-\d\d_\d\d:\d\d)")
 _FORMAT = "datastore-%Y-%m-%d_%H:%M"
@@ -170,7 +171,7 @@ def copy(snapshot: Path, home: Home, name: str) -> None:
     except OSError:
         remove(new)
         raise
-    _flush(home.path)
+    to_disk(home.path)
 
 
 def _publish(home: Home, copy: Path, now: float) -> str:
@@ -179,7 +180,7 @@ def _publish(home: Home, copy: Path, now: float) -> str:
     name = free_name(home, now)
     copy.rename(home.path / name)
     replace_link(home.latest, name)
-    _flush(home.path)
+    to_disk(home.path)
     return name
 
 
@@ -190,14 +191,6 @@ def free_name(home: Home, now: float) -> str:
     if existing:
         at = max(at, moment(existing[-1]) + timedelta(minutes=1))
     return name_of(at)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _copy_linked(source: Path, target: Path) -> None:

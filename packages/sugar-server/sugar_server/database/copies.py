@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sugar_server.database.sqlite import explained
 from sugar_server.database.unusable import UnusableDatabase
+from sugar_server.durable import to_disk
 
 FOLDER = "copies"
 KEPT = 3
@@ -53,12 +54,12 @@ def make(path: Path, now: float) -> None:
             database.execute("VACUUM INTO ?", (str(new),))
         check(new)
         os.utime(new, (now, now))
-        _to_disk(new)
+        to_disk(new)
         for number in range(KEPT, 1, -1):
             if copy_of(path, number - 1).exists():
                 copy_of(path, number - 1).replace(copy_of(path, number))
         new.replace(copy_of(path, 1))
-        _to_disk(folder)
+        to_disk(folder)
     finally:
         new.unlink(missing_ok=True)
 
@@ -92,10 +93,10 @@ def restore(path: Path, copy: Path) -> Path | None:
     check(copy)
     new = path.with_name(path.name + "-new")
     new.write_bytes(copy.read_bytes())
-    _to_disk(new)
+    to_disk(new)
     aside = _put_aside(path)
     new.replace(path)
-    _to_disk(path.parent)
+    to_disk(path.parent)
     return aside
 
 
@@ -114,11 +115,3 @@ def _put_aside(path: Path) -> Path | None:
         if journal.exists():
             journal.replace(aside.with_name(aside.name + suffix))
     return path.replace(aside)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

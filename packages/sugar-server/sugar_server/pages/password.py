@@ -19,6 +19,8 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
+from sugar_server.durable import to_disk
+
 _log = logging.getLogger(__name__)
 NAME = "teacher-password"
 _SHORTEST, _LONGEST = 10, 200
@@ -60,11 +62,7 @@ def write(folder: Path, password: str) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
-    entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(entry)
-    finally:
-        os.close(entry)
+    to_disk(folder)
 
 
 def kept(folder: Path) -> str | None:

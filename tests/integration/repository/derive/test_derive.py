@@ -118,7 +118,7 @@ def test_unchanged_asks_for_indexes_only(deriving: Deriving, web: Web, monkeypat
     web.asked.clear()
     choices = sorted((deriving.root / "cache").glob("apt/*/choices/*"))
     times = [path.stat().st_mtime_ns for path in choices]
-    monkeypatch.setattr(store, "_sha256", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(store, "sha256_of", lambda path: pytest.fail(f"{path} is read again"))
     assert deriving() == before
     assert web.pool() == []
     assert {path.rpartition("/")[2] for path, _ in web.asked} == {"InRelease"}
