@@ -22,10 +22,6 @@ PACKAGES = {
     "mcopy": "mtools",
     "mmd": "mtools",
     "grub-mkimage": "grub-common",
-    "mkfs.jffs2": "mtd-utils",
-    "sumtool": "mtd-utils",
-    "mkfs.ubifs": "mtd-utils",
-    "ubinize": "mtd-utils",
 }
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has most of these, and where an ordinary user's PATH does not look."""
