@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.lab.mirror import read_mirror
-from tests.integration.server.conftest import PYTHONS, Server, _server
+from tests.integration.server.conftest import Server, new_server
 
 PACKAGE = Path(__file__).resolve().parents[3] / "packages" / "sugar-client"
 SYSTEM = Path("/usr/lib/python3/dist-packages")
@@ -114,7 +114,7 @@ def newer_laptop(tmp_path: Path, trixies_sugar: Path) -> Laptop:
 @pytest.fixture
 def school() -> Iterator[Server]:
     """A running server with an empty library."""
-    for server in _server(PYTHONS["debian"]):
+    with new_server() as server:
         folder = server.state / "library"
         folder.mkdir()
         server.configure(f"[library]\nfolder = {folder}\n", "conf.d/library.conf")

@@ -17,7 +17,7 @@ import pytest
 from sugar_deploy.deployment.model import Deployment
 from sugar_deploy.scenario.resolve import resolve
 from sugar_deploy.scenario.variables import SugarServerVariables
-from tests.integration.server.conftest import PYTHONS, _server
+from tests.integration.server.conftest import new_server
 from tests.integration.server.laptop import made_up_key, register
 from tests.journals import entry
 
@@ -39,7 +39,7 @@ def report(laptop):
 
 @pytest.fixture
 def school():
-    for server in _server(PYTHONS["debian"]):
+    with new_server() as server:
         server.start()
         yield server
 

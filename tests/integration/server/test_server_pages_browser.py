@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.bundles import activity
 
 from .browser import NARROW, TELEPHONE, WIDE, chromium, follow, fresh, log_in, resize, text
-from .conftest import PYTHONS, _server
+from .conftest import new_server
 from .laptop import made_up_key, register
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
@@ -46,7 +46,7 @@ def driver():
 @pytest.fixture(scope="module")
 def school():
     """A daemon with all rooms, laptops of all kinds of names, and one that waits for approval."""
-    for server in _server(PYTHONS["debian"]):
+    with new_server() as server:
         server.configure(
             "[server]\nfqdn = school.example.pe\ntitle = Escuela Ñandú & 1\n[registration]\nknown_serial = hold\n"
             f"laptops = /etc/sugar-server/laptops.csv\n[library]\nfolder = {server.state}/library\n"
@@ -313,7 +313,7 @@ def test_what_laptops_report_is_drawn(driver, tmp_path_factory):
     """The daemon's own rooms: statistics that came over HTTP, under the policy that lets no foreign style in."""
     shots = tmp_path_factory.mktemp("screenshots-statistics")
     today = int(time.time()) // 86400 * 86400
-    for server in _server(PYTHONS["debian"]):
+    with new_server() as server:
         server.start()
         keys = [made_up_key(), made_up_key()]
         for number, key in enumerate(keys):
