@@ -9,7 +9,7 @@ local function user(name)
 end
 
 local function view_of(hood, who)
-	local view = { user = who; to = who.jid .. "/sugar"; available = true; interested = true };
+	local view = { user = who; to = who.jid .. "/sugar"; sees = { available = true; interested = true } };
 	hood:add(view);
 	return view;
 end
@@ -112,18 +112,18 @@ describe("a view", function ()
 	end);
 
 	it("is told of items that it asked for only", function ()
-		view.nodes = { colour = true };
+		view.sees = { available = true; nodes = { colour = true } };
 		hood:tell(say(ben, "colour", "colour"));
 		hood:tell(say(ben, "nick", "nick"));
 		assert.are.same({ "colour" }, read(view));
 	end);
 
 	it("without presence gets no presence, and without a roster no pushes", function ()
-		view.available = false;
+		view.sees = { available = false; interested = true };
 		hood:add_member(ben);
 		hood:tell(say(ben, "presence"));
 		assert.are.same({ "ben both" }, read(view));
-		view.available, view.interested = true, false;
+		view.sees = { available = true; interested = false };
 		hood:remove_member(ben);
 		hood:tell(say(ben, "presence"));
 		assert.are.same({ "presence" }, read(view));
@@ -180,7 +180,38 @@ describe("the log", function ()
 		end
 		assert.is_true(#hood.roll <= 4);
 		assert.are.equal(stays, hood.roll[stays.enrolled]);
-		assert.are.equal("stays both", lines(parsed("<query>" .. hood:list(user("new")) .. "</query>")));
-		assert.are.equal("", hood:list(stays));
+		assert.are.same({ stays.item }, hood:list(user("new")));
+	end);
+end);
+
+describe("a list for a roster", function ()
+	local hood, ana, ben, eva;
+
+	before_each(function ()
+		hood, ana, ben, eva = neighborhoods.new(), user("ana"), user("ben"), user("eva");
+		for _, each in ipairs { ana, ben } do hood:add_member(each); end
+	end);
+
+	local function listed(who)
+		return lines(parsed("<query>" .. table.concat(hood:list(who)) .. "</query>")):gsub("ben both, ana both", "ana both, ben both");
+	end
+
+	it("is one for all, and stays what it was for those who are still reading", function ()
+		local before = hood:list(ana);
+		assert.are.equal(before, hood:list(ben));
+		hood:add_member(eva);
+		assert.are.equal(2, #before);
+		assert.are.equal(3, #hood:list(ana));
+		hood:remove_member(eva);
+		assert.are.equal("ana both, ben both", (listed(eva)));
+	end);
+
+	it("says what a child has noted, to that child alone and not of itself", function ()
+		eva.own["ben@school"] = { name = "Benjamin"; subscription = "none"; groups = {} };
+		hood:add_member(eva);
+		local of_eva = table.concat(hood:list(eva));
+		assert.is_truthy(of_eva:find("Benjamin", 1, true));
+		assert.is_nil(of_eva:find("eva@school", 1, true));
+		assert.is_nil(table.concat(hood:list(ana)):find("Benjamin", 1, true));
 	end);
 end);

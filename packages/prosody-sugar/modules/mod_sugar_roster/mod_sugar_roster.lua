@@ -99,8 +99,8 @@ module:hook("resource-bind", function (event) add_session(event.session); end, 1
 local function set_nodes(view, nodes)
 	local known = view.nodes;
 	if nodes == known then return; end
-	outbox.settle(view);
 	view.nodes = nodes;
+	neighborhoods.look(view);
 	if view.available then view.hood:look_back(view, false, nodes, known); end
 end
 
@@ -121,8 +121,8 @@ local function available(view, presence, letter)
 	update_capabilities(view, presence); -- first, so that a newcomer looks back once
 	view.presence = letter;
 	if is_new then
-		outbox.settle(view);
 		view.available = true;
+		neighborhoods.look(view);
 		user.shown = user.shown + 1;
 		if user.shown == 1 then
 			items.load(user);
@@ -143,8 +143,8 @@ end
 local function unavailable(view, letter)
 	if not view.available then return; end
 	local user, hood = view.user, view.hood;
-	outbox.settle(view);
 	view.available, view.presence = nil, nil;
+	neighborhoods.look(view);
 	user.shown = user.shown - 1;
 	hood:tell(letter);
 	if user.shown == 0 then hood:remove_member(user); end
@@ -235,6 +235,7 @@ function module.load()
 				view.available = true;
 				view.user.shown = view.user.shown + 1;
 			end
+			if view then neighborhoods.look(view); end
 		end
 	end
 	for _, user in pairs(users) do
@@ -259,7 +260,10 @@ function module.restore(saved)
 	for jid, views in pairs(saved.nodes or {}) do
 		for session, known in pairs(views) do
 			local view = users[jid] and users[jid].views[session];
-			if view then view.hash, view.nodes = known[1], known[2]; end
+			if view then
+				view.hash, view.nodes = known[1], known[2];
+				neighborhoods.look(view);
+			end
 		end
 	end
 	if saved.federation then federation.restore(saved.federation); end

@@ -15,11 +15,11 @@ function enclosure:read(view, text, n, size)
 	local own = view.user.own;
 	for _, letter in ipairs(self) do
 		if letter.contact == nil then
-			if view.available then
+			if view.sees.available then
 				text[n + 1], text[n + 2], text[n + 3] = letter.head, view.to, letter.tail;
 				n = n + 3;
 			end
-		elseif view.interested then
+		elseif view.sees.interested then
 			local jid = letter.user.jid;
 			local subscription = letter.contact and "both" or own[jid] and own[jid].subscription or "remove";
 			n = n + 1;
@@ -80,7 +80,7 @@ end
 function neighborhoods.class:join(users)
 	for _, user in ipairs(users) do
 		if user.shown > 0 then
-			user.since = self:append({ user = user, contact = true });
+			self:welcome(user);
 			for _, view in pairs(user.views) do
 				if view.available then self:tell(view.presence); end
 			end

@@ -7,11 +7,11 @@
 -- log, each at its own pace. Nothing is kept for a pair.
 --
 -- user:   jid, username, own (its own contacts, by JID), item (its line in other rosters), views, shown (how many of
---         its sessions are available), since (the log's place when it came), enrolled (its place in the roll), items
---         (its PEP items, letters by node)
+--         its sessions are available), since (the log's place when it came, while it is there), came (the same, also
+--         afterwards), enrolled (its place in the roll), items (its PEP items, letters by node)
 -- view:   what outbox.lib.lua says, and user, hood, place (in its views), to (its JID, escaped), interested (in the
---         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), joined (how far it has
---         been told of contacts)
+--         roster), available, presence (its letter), nodes (of PEP, that it wants to hear of), sees (these as they
+--         were at the place that it reads), joined (how far it has been told of contacts)
 -- letter: user, head and tail, at (its place in the log), node (if it is an item); or user and contact, which is
 --         true or false: one more or one less in the roster
 
@@ -59,7 +59,7 @@ end
 -- itself. Most views read the same: that text is made once.
 local function arrivals(hood, view, first, last)
 	local user, own = view.user, view.user.own;
-	local is_common = next(own, next(own)) == nil and not (user.since and user.since >= first); -- own[false] is no contact
+	local is_common = next(own, next(own)) == nil and not (user.came and user.came >= first); -- own[false] is no contact
 	local key = first .. "-" .. last;
 	if is_common and hood.pushes[key] then return hood.pushes[key]; end
 	local items, text = {}, "";
@@ -94,7 +94,8 @@ end
 
 local function read(view, upto, text, n, size, limit)
 	local hood, log, i = view.hood, view.log, view.cursor;
-	local user, to, available, nodes, interested = view.user, view.to, view.available, view.nodes, view.interested;
+	local user, to, sees = view.user, view.to, view.sees;
+	local available, nodes, interested = sees.available, sees.nodes, sees.interested;
 	while i <= upto and size < limit do
 		local letter = log[i];
 		local of_other = letter.user ~= user;
@@ -113,6 +114,23 @@ local function read(view, upto, text, n, size, limit)
 	end
 	view.cursor = i;
 	return n, size;
+end
+
+-- An entry for the queue: how the view sees from there on.
+local sight = {};
+sight.__index = sight;
+
+function sight:read(view, _, n, size)
+	view.sees = self;
+	return n, size, true;
+end
+
+-- After a change of what the view sees. What it has not read yet it reads as it was seen.
+local function look(view)
+	local sees = setmetatable({
+		interested = view.interested; available = view.available; nodes = view.nodes;
+	}, sight);
+	if outbox.is_empty(view) then view.sees = sees; else outbox.put(view, sees); end
 end
 
 -- Writing the log
@@ -154,13 +172,18 @@ end
 
 -- A member becomes a contact of the others, or is none any more.
 function neighborhood:add_member(user)
-	user.since = self:append({ user = user, contact = true });
+	self:welcome(user);
 	self:enroll(user);
+end
+
+function neighborhood:welcome(user)
+	user.since = self:append({ user = user, contact = true });
+	user.came = user.since;
 end
 
 function neighborhood:enroll(user)
 	local roll = self.roll;
-	self.members[user] = true;
+	self.members[user], self.listed = true, nil;
 	roll[#roll + 1] = user;
 	user.enrolled = #roll;
 end
@@ -168,7 +191,7 @@ end
 function neighborhood:remove_member(user)
 	self:append({ user = user, contact = false, removal = push(item_text(user.jid, "remove")) });
 	user.since = nil;
-	self.members[user] = nil;
+	self.members[user], self.listed = nil, nil;
 	self.roll[user.enrolled] = false;
 	self.gone = self.gone + 1;
 	if self.gone * 2 > #self.roll then
@@ -182,7 +205,7 @@ function neighborhood:add(view)
 	local views = self.views;
 	views[#views + 1] = view;
 	view.hood, view.log, view.place, view.cursor, view.joined = self, self.log, #views, self.log.last + 1, 0;
-	view.read = read;
+	view.read, view.sees = read, view.sees or {};
 end
 
 function neighborhood:remove(view)
@@ -192,16 +215,20 @@ function neighborhood:remove(view)
 	views[#views] = nil;
 end
 
--- The others in this user's roster.
+-- The items of all members; and of the others as this user knows them, where it has contacts of its own.
 function neighborhood:list(user)
-	local items, n, own = {}, 0, user.own;
+	local own = user.own;
+	local is_common = next(own, next(own)) == nil; -- own[false] is no contact
+	if is_common and self.listed then return self.listed; end
+	local items, n = {}, 0;
 	for other in pairs(self.members) do
-		if other ~= user then
+		if is_common or other ~= user then
 			n = n + 1;
 			items[n] = own[other.jid] and item_text(other.jid, "both", own[other.jid]) or other.item;
 		end
 	end
-	return table.concat(items);
+	if is_common then self.listed = items; end
+	return items;
 end
 
 -- What a view sees of those who were there before it, up to a place in the log: an entry for its queue.
@@ -243,7 +270,7 @@ function neighborhood:look_back(view, presences, wanted, known)
 end
 
 module.neighborhoods = {
-	new = new; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
+	new = new; look = look; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
 };
 
 return module.neighborhoods;

@@ -156,6 +156,27 @@ local function put(view, entry)
 	end
 end
 
+-- An entry for a long text of many parts, which others may have in common; one of them may be left out.
+local pieces = {};
+pieces.__index = pieces;
+
+function pieces:read(_, text, n, size, limit)
+	local parts, without, i = self.parts, self.without, self.i;
+	while parts[i] and size < limit do
+		if parts[i] ~= without then
+			n = n + 1;
+			text[n], size = parts[i], size + #parts[i];
+		end
+		i = i + 1;
+	end
+	self.i = i;
+	return n, size, parts[i] == nil;
+end
+
+local function new_pieces(parts, without)
+	return setmetatable({ parts = parts; without = without; i = 1 }, pieces);
+end
+
 local function forget(view)
 	view._queue, view._places, view._first, view._last, view.cursor = {}, {}, 1, 0, view.log.last + 1;
 end
@@ -253,6 +274,7 @@ end
 -- Where the module's other parts find it: module:require makes everything anew each time.
 module.outbox = {
 	open = open; close = close; put = put; wake = wake; settle = settle; rebase = rebase; empty_all = empty_all;
+	is_empty = is_empty; pieces = new_pieces;
 	view_of = function (session) return views[session]; end;
 };
 

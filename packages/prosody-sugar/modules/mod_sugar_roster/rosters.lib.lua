@@ -64,18 +64,19 @@ end
 local function answer_roster(session, stanza)
 	local view = outbox.view_of(session);
 	local user = view.user;
+	local reply = st.reply(stanza);
+	reply.attr.from = user.jid;
 	local own = {};
 	for jid, item in next, user.own do
 		if jid and not (users[jid] and user.hood.members[users[jid]]) then
 			own[#own + 1] = neighborhoods.item_text(jid, item.subscription, item);
 		end
 	end
-	local reply = st.reply(stanza);
-	reply.attr.from = user.jid;
-	outbox.settle(view);
+	outbox.put(view, reply:top_tag() .. "<query xmlns='jabber:iq:roster'>");
+	outbox.put(view, outbox.pieces(user.hood:list(user), user.item));
+	outbox.put(view, table.concat(own) .. "</query></iq>");
 	session.interested, view.interested = true, true;
-	session.send(reply:top_tag() .. "<query xmlns='jabber:iq:roster'>" .. user.hood:list(user) .. table.concat(own)
-		.. "</query></iq>");
+	neighborhoods.look(view);
 end
 
 module:hook("iq/self/jabber:iq:roster:query", function (event)
