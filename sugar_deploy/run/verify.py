@@ -16,7 +16,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.remote.session import Answer, run, session
 from sugar_deploy.run.parallel import side_by_side
 from sugar_deploy.scenario.plan import Connection, Host
-from sugar_deploy.scenario.variables import LanVariables, SugarServerVariables
+from sugar_deploy.scenario.variables import LanVariables, PresenceVariables, SugarServerVariables
 
 CHECK_SECONDS = 600.0
 AT_ONCE = 8
@@ -124,6 +124,10 @@ def _daemon(host: Host) -> SugarServerVariables:
     return next(own for own in host.variables if isinstance(own, SugarServerVariables))
 
 
+def _presence(host: Host) -> PresenceVariables:
+    return next(own for own in host.variables if isinstance(own, PresenceVariables))
+
+
 def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple[str, ...]:
     """The argv of `sugaroid check` for a school."""
     argv = ["sugaroid", "check", "--json", "--server", host.fqdn, "--expect", ",".join(expected)]
@@ -132,6 +136,8 @@ def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple
     lan = next(own for own in host.variables if isinstance(own, LanVariables))
     if host.lan_address:
         argv += ["--domain", lan.domain]
+    if "presence" in expected and (fellows := _presence(host).peers):
+        argv += ["--fellows", ",".join(fellow.domain for fellow in fellows)]
     argv += address_words(host, on_laptop=on_laptop)
     # A pretended laptop is on no school's list.
     if _daemon(host).who == "listed":

@@ -166,6 +166,13 @@ def _add_check(commands: _Commands) -> None:
     command.add_argument("--count", type=int, default=2, help="how many laptops (default: %(default)s)")
     command.add_argument("--domain", help="the LAN's domain (default: as DHCP says, or the server's)")
     command.add_argument("--outside", metavar="HOST:PORT", help="what the gateway should reach, or not")
+    command.add_argument(
+        "--fellows",
+        type=_names,
+        default=(),
+        metavar="LIST",
+        help="domains of schools that laptops must reach through it",
+    )
     command.add_argument("--seed", help="make the same laptops again")
 
 
@@ -193,6 +200,7 @@ async def _check(arguments: argparse.Namespace) -> int:
             count=arguments.count,
             domain=arguments.domain,
             outside=arguments.outside,
+            fellows=arguments.fellows,
             seed=arguments.seed,
             ports=Ports(**{name: getattr(arguments, f"{name}_port") for name in vars(Ports())}),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ RED, BLUE, GREEN = "#FF0000,#000000", "#0000FF,#000000", "#00FF00,#000000"
 LIMA, CUSCO, STRANGER = "lima.example", "cusco.example", "stranger.example"
 HERE, GONE = ["roster both", "available"], ["unavailable", "roster remove"]
 SECONDS = 40
+SUGAROID = Path(__file__).parents[3] / "packages" / "sugaroid"
 
 _numbers = itertools.count(2_000_000)
 
@@ -206,6 +209,19 @@ def test_reloading_the_module_loses_nobody(schools: Schools, child: Callable[...
     eva.close()
     sees(ana, eva, HERE + GONE)
     sees(late, eva, HERE + GONE)
+
+
+def test_a_laptop_proves_that_the_other_school_is_reached(schools: Schools) -> None:
+    argv = [
+        *(sys.executable, "-m", "sugaroid", "check", "--json", "--server", LIMA, "--address", "127.0.0.1"),
+        *("--presence-port", str(schools.lima.tls_port), "--expect", "presence", "--fellows", f"{CUSCO},{STRANGER}"),
+    ]
+    done = subprocess.run(argv, cwd=SUGAROID, check=False, capture_output=True, text=True, timeout=180)
+    checks = {check["check"]: check["ok"] for check in json.loads(done.stdout)["checks"]}
+    assert checks.pop(f"{STRANGER} is reached") is False
+    assert f"{CUSCO} is reached" in checks
+    assert all(checks.values()), done.stdout
+    assert done.returncode == 1
 
 
 def test_prosody_finds_nothing_wrong_with_a_federation(schools: Schools) -> None:

@@ -161,3 +161,23 @@ def test_nothing_tried_is_not_well() -> None:
     assert not SchoolReport("feria", "a laptop").ok
     assert not SchoolReport("feria", "a laptop", (Check("dns", "", "", "", False),)).ok
     assert SchoolReport("feria", "a laptop", (Check("dns", "", "", "", True),)).ok
+
+
+def test_schools_of_a_federation_are_reached_through_the_server() -> None:
+    schools = {
+        name: {
+            "scenario": "online-server",
+            "role": "master",
+            "server": {"address": f"192.0.2.{number}"},
+            "lan": {"interface": "eth1", "address": f"172.18.{number}.1/24"},
+            "uplink": {"interface": "eth0"},
+            "services": {"presence": {"federation": federation}},
+        }
+        for number, (name, federation) in enumerate({"cusco": "valle", "lima": "valle", "puno": None}.items(), 1)
+    }
+    document = {"version": 1, "name": "andes", "title": "Andes", "schools": schools}
+    hosts = {found.name: found for found in resolve(Deployment.model_validate(document)).hosts}
+    argv = check_argv(hosts["cusco"], ["presence"], on_laptop=True)
+    assert argv[argv.index("--fellows") + 1] == hosts["lima"].fqdn
+    assert "--fellows" not in check_argv(hosts["puno"], ["presence"], on_laptop=True)
+    assert "--fellows" not in check_argv(hosts["cusco"], ["http"], on_laptop=True)

@@ -53,6 +53,8 @@ class Options:
     count: int = 2
     domain: str | None = None
     outside: str | None = None
+    fellows: tuple[str, ...] = ()
+    """Domains of the other schools of its federation."""
     seed: str | None = None
     ports: Ports = Ports()
 

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 
 from sugaroid.background import in_background
 from sugaroid.checks.options import Options
 from sugaroid.checks.report import Report, Unexpected
-from sugaroid.errors import SugaroidError
+from sugaroid.errors import PresenceError, SugaroidError
 from sugaroid.presence import Presence
 from sugaroid.probes import tls
 from sugaroid.profile import Profile
+from sugaroid.xmpp import names
+from sugaroid.xmpp.names import tag
 from sugaroid.xmpp.payloads import Properties
 
 SEE_SECONDS = 15.0
+FELLOW_SECONDS = 40.0
+"""A line between two schools may have been lost just now, and is made anew."""
 _OLD_ENOUGH = ("TLSv1", "TLSv1.1", "TLSv1.2")
 
 
@@ -49,6 +54,9 @@ class _Presence:
             ):
                 return
             await step("presence", "an activity is shared", "room, invitation, chat", self._share)
+            for domain in self.options.fellows:
+                tried = f"disco#info of conference.{domain}, through {self.where}"
+                await step("presence", f"{domain} is reached", tried, functools.partial(self._reach, domain))
             await step("presence", "leaving is seen", "the last laptop says goodbye", self._leave)
             await step("presence", "a laptop returns", "registration (conflict), login", self._return)
             await step("presence", "falling off is seen", "the first laptop's connection is cut", self._fall_off)
@@ -121,6 +129,16 @@ class _Presence:
         await one.rooms.leave(room)
         await other.rooms.leave(joined)
         return f"invited, joined and talked in {room.activity.room}"
+
+    async def _reach(self, domain: str) -> str:
+        """Whether what is said here arrives at another school, and its answer here."""
+        rooms = f"conference.{domain}"
+        query = tag("query", {"xmlns": names.DISCO_INFO})
+        try:
+            answer = await self.sessions[0].iq("get", query, to=rooms, seconds=FELLOW_SECONDS)
+        except PresenceError as error:
+            raise Unexpected(f"its rooms, where shared activities are, do not answer: {error}") from error
+        return f"answered by {answer.get('from')}"
 
     async def _leave(self) -> str:
         gone = self.sessions[-1]
