@@ -101,6 +101,22 @@ async def test_what_is_asked_for_is_what_was_told(classroom: Classroom) -> None:
 
 
 @in_classroom
+async def test_what_has_not_changed_is_told_once(classroom: Classroom) -> None:
+    """Sugar publishes without need: at each login, and after an answer that was late."""
+    ana, ben = await classroom.online(), await classroom.online()
+    one, other = (payloads(ben, colour)[BUDDY] for colour in (COLOUR, "#000000,#FFFFFF"))
+    for payload in (one, one, other, other, one):
+        await ben.publish(BUDDY, payload)
+    (item,) = (await ana.plugin["xep_0060"].get_items(ben.boundjid.bare, BUDDY)).xml.iter(PUBSUB + "item")
+    await ben.plugin["xep_0060"].retract(None, BUDDY, item.get("id"), notify=True)
+    await ben.publish(BUDDY, one)
+    told = [canonical(payload) for payload in (one, other, one, one)]
+    await ana.until(lambda: len(ana.items_of(ben, BUDDY)) >= len(told), "what changed")
+    await ana.settle()
+    assert ana.items_of(ben, BUDDY) == told
+
+
+@in_classroom
 async def test_what_is_not_for_all_is_asked_for_in_vain(classroom: Classroom) -> None:
     """Its owner may withdraw an item, or show it to some only; and who is not online has no buddies."""
     ana, ben = await classroom.online(), await classroom.online()

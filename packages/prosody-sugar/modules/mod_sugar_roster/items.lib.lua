@@ -53,16 +53,16 @@ local function is_open(service, node)
 	return (model == "presence" or model == "open") and not (found and next(found.affiliations));
 end
 
--- What mod_pep remembers of a user who comes (back), as letters. Sugar publishes it again at once: `stale` keeps the
--- payloads, so that nobody is told twice what has not changed.
+-- What mod_pep remembers of a user who comes (back), as letters. Sugar publishes it again at once, and without need
+-- from time to time: `payloads` keeps what was told last, so that nobody is told twice what has not changed.
 local function load_items(user)
 	local service = pep.get_pep_service(user.username);
-	user.items, user.stale = {}, {};
+	user.items, user.payloads = {}, {};
 	for node, found in pairs(service.nodes) do
 		local ok, _, item = service:get_last_item(node, true);
 		if ok and item and is_open(service, node)
 				and found.config.send_last_published_item == "on_sub_and_presence" then
-			user.items[node], user.stale[node] = event(user, "items", node, item), payload(item);
+			user.items[node], user.payloads[node] = event(user, "items", node, item), payload(item);
 		end
 	end
 end
@@ -80,8 +80,8 @@ end
 -- A publication has been sent to those whom mod_pep knows (`exempt`); now to the neighborhood.
 local function broadcast(service, user, hood, kind, node, exempt, item)
 	local config = service.nodes[node] and service.nodes[node].config or service.node_defaults;
-	local was = user.stale[node];
-	user.stale[node] = nil;
+	local was, is = user.payloads[node], kind == "items" and payload(item) or nil;
+	user.payloads[node] = is;
 	if config["notify_" .. kind] == false then
 		user.items[node] = nil;
 		return;
@@ -90,11 +90,11 @@ local function broadcast(service, user, hood, kind, node, exempt, item)
 		item = st.clone(item):maptags(function () return nil; end);
 	end
 	local told = event(user, kind == "retract" and "items" or kind, node, item);
-	if was and kind == "items" and was == payload(item) then
+	local open = is_open(service, node);
+	if is and is == was and open and config.max_items == 1 and user.items[node] then
 		told.at, user.items[node] = user.items[node].at, told; -- the item has another name now: nothing to tell
 		return;
 	end
-	local open = is_open(service, node);
 	user.items[node] = open and kind == "items" and config.send_last_published_item == "on_sub_and_presence"
 		and told or nil;
 	if open then

@@ -270,7 +270,8 @@ function neighborhood:look_back(view, presences, wanted, known)
 end
 
 module.neighborhoods = {
-	new = new; look = look; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push; class = neighborhood;
+	new = new; look = look; push = push; item_text = item_text; is_answer_to_push = is_answer_to_push;
+	class = neighborhood;
 };
 
 return module.neighborhoods;
