@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sugar_deploy.deployment.federation import federation_of
 from sugar_deploy.deployment.load import load
 from sugar_deploy.deployment.model import Deployment
 from sugar_deploy.files import write_atomically
@@ -15,7 +16,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.lab.machine import Machine
 from sugar_deploy.lab.places import LabPlace
 from sugar_deploy.lab.process import execute
-from sugar_deploy.lab.spec import UPLINK_NETWORK
+from sugar_deploy.lab.spec import UPLINK, UPLINK_NETWORK
 from sugar_deploy.lab.topology import LAN_NIC, UPLINK_NIC
 
 # What the lab writes itself, and what belongs to the deployer's machine.
@@ -25,10 +26,15 @@ _ELSEWHERE = ("url", "mirror", "security_mirror")
 """Keys of the repository that speak of the deployer's own network."""
 
 
-def for_lab(deployment: Deployment, ports: Mapping[str, int], debian: Mapping[str, list[str]]) -> dict[str, Any]:
+def for_lab(
+    deployment: Deployment,
+    ports: Mapping[str, int],
+    debian: Mapping[str, list[str]],
+    uplinks: Mapping[str, str],
+) -> dict[str, Any]:
     """The deployment's document with each school's server where the lab has it. Pure.
 
-    DEBIAN names the `suites` and `architectures` of the lab's machines.
+    DEBIAN names the `suites` and `architectures` of the lab's machines, UPLINKS their addresses on the uplink.
     """
     document: dict[str, Any] = deployment.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     document.pop("schools_from", None)
@@ -48,6 +54,8 @@ def for_lab(deployment: Deployment, ports: Mapping[str, int], debian: Mapping[st
             "port": ports[name],
             "user": "root",
         }
+        if federation_of(deployment, school):
+            section["server"]["federation_address"] = uplinks[name]
         if "uplink" in section:
             section["uplink"] = {"interface": UPLINK_NIC, "network": UPLINK_NETWORK}
         if "lan" in section:
@@ -64,7 +72,8 @@ def adapt(source: Folder, place: LabPlace, machines: Mapping[str, Machine], targ
     shutil.rmtree(target.root, ignore_errors=True)
     shutil.copytree(source.root, target.root, ignore=_ignore(source.root), symlinks=True)
     debian = {"suites": [suite], "architectures": [execute(("dpkg", "--print-architecture")).strip()]}
-    document = for_lab(deployment, {name: machine.port for name, machine in machines.items()}, debian)
+    ports = {name: machine.port for name, machine in machines.items()}
+    document = for_lab(deployment, ports, debian, {name: _uplink(machine) for name, machine in machines.items()})
     comment = "# Made by `sugar-deploy lab` from another deployment's folder; it lasts as long as the lab.\n"
     # JSON is YAML in which every text is quoted: no clock time turns into a number.
     write_atomically(target.file, comment + json.dumps(document, indent=2, ensure_ascii=False) + "\n", mode=0o644)
@@ -73,6 +82,13 @@ def adapt(source: Folder, place: LabPlace, machines: Mapping[str, Machine], targ
     for suffix, mode in (("", 0o600), (".pub", 0o644)):
         key = place.key.with_name(place.key.name + suffix).read_text(encoding="ascii")
         write_atomically(target.state / f"id_ed25519{suffix}", key, mode=mode)
+
+
+def _uplink(machine: Machine) -> str:
+    """A machine's address there; empty if it has none."""
+    return next(
+        (nic.address.partition("/")[0] for nic in machine.spec.nics if nic.link == UPLINK and nic.address), ""
+    )
 
 
 def _ignore(root: Path) -> Any:

@@ -17,7 +17,8 @@ from sugar_deploy.scenario.variables import FirewallVariables
 
 _WEB = (80, 8080)
 LAPTOPS = {"registration": _WEB, "updates": _WEB, "statistics": _WEB, "presence": (5222, 5223)}
-LAN_ONLY = (53, 873, 2222)
+NOT_FOR_OUTSIDERS = (53, 873, 2222, 5269)
+"""For the LAN only, and for the servers of the own federation."""
 _FAR_PORT = 7070
 
 
@@ -34,7 +35,7 @@ class UplinkCheck:
 def expected_ports(host: Host, ssh: int) -> tuple[set[int], set[int]]:
     """TCP ports that must be open on the uplink, and those that must be closed there. Pure."""
     served = {port for service, ports in LAPTOPS.items() if service in host.services for port in ports}
-    every = {port for ports in LAPTOPS.values() for port in ports} | set(LAN_ONLY)
+    every = {port for ports in LAPTOPS.values() for port in ports} | set(NOT_FOR_OUTSIDERS)
     if "firewall" not in host.services:
         return {ssh}, set()
     if host.school.lan is None:

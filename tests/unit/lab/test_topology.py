@@ -84,7 +84,7 @@ def test_the_lab_changes_where_a_school_is_and_not_what_it_is() -> None:
             server={"address": "school.example", "port": 2222, "user": "olpc", "fqdn": "lima.edu.pe"},
         )
     )
-    document = for_lab(given, {"lima": 40001}, DEBIAN)
+    document = for_lab(given, {"lima": 40001}, DEBIAN, {"lima": "192.0.2.10"})
     assert document["schools"]["lima"] == {
         "scenario": "offline-server",
         "role": "master",
@@ -99,5 +99,18 @@ def test_the_lab_changes_where_a_school_is_and_not_what_it_is() -> None:
 
 
 def test_a_school_without_an_uplink_gets_none() -> None:
-    document = for_lab(deployment(lima=school(lan=LAN)), {"lima": 40001}, DEBIAN)
+    document = for_lab(deployment(lima=school(lan=LAN)), {"lima": 40001}, DEBIAN, {"lima": ""})
     assert "uplink" not in document["schools"]["lima"]
+
+
+def test_schools_of_a_federation_find_each_other_on_the_labs_uplink() -> None:
+    member = {"uplink": {"interface": "eno1"}, "services": {"presence": {"federation": "valle"}}}
+    given = deployment(
+        cusco=school(lan=LAN, **member, server={"address": "cusco.example", "federation_address": "198.51.100.7"}),
+        lima=school(lan={**LAN, "address": "172.18.128.1/19"}, **member),
+        puno=school(lan={**LAN, "address": "172.18.160.1/19"}),
+    )
+    ports = {"cusco": 40001, "lima": 40002, "puno": 40003}
+    document = for_lab(given, ports, DEBIAN, {name: f"192.0.2.{port - 39991}" for name, port in ports.items()})
+    servers = {name: section["server"].get("federation_address") for name, section in document["schools"].items()}
+    assert servers == {"cusco": "192.0.2.10", "lima": "192.0.2.11", "puno": None}

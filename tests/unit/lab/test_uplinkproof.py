@@ -14,7 +14,7 @@ from sugar_deploy.scenario.resolve import resolve
 LAN = {"lan": {"interface": "eth1", "address": "172.18.96.1/19"}}
 UPLINK = {"uplink": {"interface": "eth0"}}
 SERVED = {80, 8080, 5222, 5223}
-LAN_ONLY = {53, 873, 2222}
+NOT_FOR_OUTSIDERS = {53, 873, 2222, 5269}
 
 
 def host(scenario: str, **more: Any) -> Host:
@@ -26,20 +26,20 @@ def host(scenario: str, **more: Any) -> Host:
 @pytest.mark.parametrize(
     ("given", "must", "must_not"),
     [
-        (host("online-peers", **UPLINK), SERVED | {40001}, LAN_ONLY),
-        (host("online-server", **UPLINK, **LAN), {40001}, SERVED | LAN_ONLY),
-        (host("offline-server", **UPLINK, **LAN), {40001}, SERVED | LAN_ONLY),
-        (host("peer-server", **LAN), set(), SERVED | LAN_ONLY),
+        (host("online-peers", **UPLINK), SERVED | {40001}, NOT_FOR_OUTSIDERS),
+        (host("online-server", **UPLINK, **LAN), {40001}, SERVED | NOT_FOR_OUTSIDERS),
+        (host("offline-server", **UPLINK, **LAN), {40001}, SERVED | NOT_FOR_OUTSIDERS),
+        (host("peer-server", **LAN), set(), SERVED | NOT_FOR_OUTSIDERS),
         (
             host("offline-server", **UPLINK, **LAN, services={"firewall": {"uplink_ports": [80]}}),
             {40001},
-            {8080, 5222, 5223} | LAN_ONLY,
+            {8080, 5222, 5223} | NOT_FOR_OUTSIDERS,
         ),
         (host("offline-server", **UPLINK, **LAN, services={"firewall": {"enabled": False}}), {40001}, set()),
         (
             host("online-peers", **UPLINK, services={"presence": {"enabled": False}}),
             {80, 8080, 40001},
-            {5222, 5223} | LAN_ONLY,
+            {5222, 5223} | NOT_FOR_OUTSIDERS,
         ),
     ],
 )
