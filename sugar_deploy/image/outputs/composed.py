@@ -45,6 +45,8 @@ def read(folder: Path) -> Composed:
     try:
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
         sha256 = sha256_of(folder / "root.tar")
+        if recipe.get("root_sha256", sha256) != sha256:
+            raise ValueError("root.tar is not what was composed: it is damaged or cut off")
         with tarfile.open(folder / "root.tar", "r:") as archive:
             # The composer lets no time be later than the snapshot's.
             epoch = max((int(member.mtime) for member in archive), default=0)
