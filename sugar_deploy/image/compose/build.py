@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry
+from sugar_deploy.image.compose.contents import contents
 from sugar_deploy.image.compose.debian import choose, origin
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import Recipe
@@ -25,7 +25,6 @@ from sugar_deploy.image.models import Model
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.render.swap import replacing
-from sugar_deploy.repository.control import stanzas
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.snapshots import History
 from sugar_deploy.scenario.plan import Plan
@@ -131,31 +130,8 @@ def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
         replacing(target, RECIPE, "a composed image") as (draft, _),
     ):
         shutil.copyfile(tree, draft / TREE)
-        packages, newest = _read(draft / TREE)
-        write_atomically(draft / "packages.json", json.dumps(packages, indent=1) + "\n", 0o644)
-        told = {"format": 1, **facts, "source_date_epoch": newest, "root_sha256": sha256_of(draft / TREE)}
+        found = contents(draft / TREE)
+        write_atomically(draft / "packages.json", json.dumps(found.packages, indent=1) + "\n", 0o644)
+        told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": sha256_of(draft / TREE)}
         write_atomically(draft / RECIPE, json.dumps(told, indent=1, sort_keys=True) + "\n", 0o644)
         draft.chmod(0o755)
-
-
-def _read(tree: Path) -> tuple[list[dict[str, str]], int]:
-    """The packages that are installed in a tree, sorted, and the newest date in it (seconds since 1970)."""
-    status, newest = "", 0
-    with tarfile.open(tree) as tar:
-        for member in tar:
-            newest = max(newest, int(member.mtime))
-            if member.name == "./var/lib/dpkg/status" and (file := tar.extractfile(member)):
-                status = file.read().decode("utf-8", "replace")
-    packages = []
-    for fields in stanzas(status):
-        source, _, version = fields.get("Source", fields["Package"]).partition(" ")
-        packages.append(
-            {
-                "name": fields["Package"],
-                "version": fields["Version"],
-                "architecture": fields["Architecture"],
-                "source": source,
-                "source_version": version.strip("()") or fields["Version"],
-            }
-        )
-    return sorted(packages, key=lambda one: (one["name"], one["architecture"])), newest
