@@ -18,6 +18,8 @@ _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
 _CHUNK = 2**20
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +120,12 @@ def file_in(tree: Path, path: str) -> bytes:
     raise UsageError(
         f"the image has no {path}", "Compose it with a kernel and its ramdisk: without them nothing starts"
     )
+
+
+def attributes(member: tarfile.TarInfo) -> dict[str, bytes]:
+    """A file's extended attributes, as a program's capabilities are one."""
+    return {
+        header.removeprefix(_ATTRIBUTE): value.encode("utf-8", "surrogateescape")
+        for header, value in member.pax_headers.items()
+        if header.startswith(_ATTRIBUTE)
+    }
