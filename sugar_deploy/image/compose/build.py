@@ -19,7 +19,7 @@ from sugar_deploy.image.compose.contents import contents
 from sugar_deploy.image.compose.debian import choose, origin
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import Recipe
-from sugar_deploy.image.compose.running import clear, run_step
+from sugar_deploy.image.compose.running import clear, require_namespaces, run_step
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.space import room_on_disk
@@ -86,6 +86,7 @@ def image_cache(environment: Mapping[str, str] | None = None) -> Path:
 def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[str, str, bool, float], ...]]:
     """The last stage's tree, and of each what was done; only what is not kept in AREA is made."""
     cache = Cache(area)
+    require_namespaces()
     with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS) as held:
         cache.prune()
         clear(cache.work)

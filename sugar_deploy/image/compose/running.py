@@ -41,12 +41,24 @@ def namespaces(user: int) -> tuple[str, ...]:
     )
 
 
+def require_namespaces() -> None:
+    """Raise DeployError where programs are missing, or where this user is not allowed what stages need."""
+    user = os.geteuid()
+    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if user else {}), "images cannot be composed")
+    done = subprocess.run((*namespaces(user), "true"), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(
+            f"images cannot be composed by the user {user}, who may make no namespaces: {done.stderr.strip()}",
+            "Compose as root, or give the user ids of its own: sudo usermod --add-subuids 700000-765535 "
+            "--add-subgids 700000-765535 NAME",
+        )
+
+
 def run_step(step: Step, before: Path | None, work: Path, held: Sequence[int] = ()) -> Path:
     """The tree that a stage makes of the one BEFORE it, working in the folder WORK; the descriptors HELD are its too.
 
     Raises DeployError with what the stage said, OSError where the disk is full.
     """
-    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if os.geteuid() else {}), "images cannot be composed")
     clear(work)
     try:
         work.mkdir(parents=True)

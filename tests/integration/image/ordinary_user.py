@@ -10,8 +10,8 @@ REPOSITORY = Path(__file__).parents[3]
 GIVEN = Path("/mnt/given")
 HOME = Path("/mnt/home")
 _SCRIPT = r"""set -eu
-repository=$1 given=$2 home=$3 python=$4
-shift 4
+repository=$1 given=$2 home=$3 python=$4 ids=$5
+shift 5
 # A place that everybody may enter.
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir /mnt/code /mnt/given /mnt/home /mnt/etc
@@ -23,7 +23,7 @@ for name in passwd subuid subgid; do
     grep -v '^teresa:' "/etc/$name" > "/mnt/etc/$name" || true
 done
 echo 'teresa:x:54321:54321::/mnt/home:/bin/sh' >> /mnt/etc/passwd
-echo 'teresa:700000:65536' | tee -a /mnt/etc/subuid >> /mnt/etc/subgid
+[ -z "$ids" ] || echo "teresa:$ids" | tee -a /mnt/etc/subuid >> /mnt/etc/subgid
 for name in passwd subuid subgid; do mount --bind "/mnt/etc/$name" "/etc/$name"; done
 chown 54321:54321 /mnt/home
 cd /mnt/home
@@ -33,12 +33,15 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/mnt/home TZ=Asia/Tokyo LANG
 """
 
 
-def as_an_ordinary_user(given: Path, home: Path, *words: str) -> subprocess.Popen[str]:
-    """Run Python with these words; GIVEN, which everybody has to be able to read, and HOME are where it sees them."""
+def as_an_ordinary_user(given: Path, home: Path, *words: str, ids: str = "700000:65536") -> subprocess.Popen[str]:
+    """Run Python with these words; GIVEN, which everybody has to be able to read, and HOME are where it sees them.
+
+    IDS are the subordinate ones of the user, first and count, as in subuid(5).
+    """
     given.chmod(0o755)
     home.mkdir()
     python = Path(sys.executable).relative_to(REPOSITORY)
-    argv = ["unshare", "--mount", "sh", "-c", _SCRIPT, "sh", REPOSITORY, given, home, python, *words]
+    argv = ["unshare", "--mount", "sh", "-c", _SCRIPT, "sh", REPOSITORY, given, home, python, ids, *words]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

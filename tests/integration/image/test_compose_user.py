@@ -37,5 +37,13 @@ def test_as_an_ordinary_user(stages: Stages, tmp_path: Path) -> None:
     assert not [name for name in found if name.startswith(("./proc/", "./sys/", "./dev/"))]
 
 
+def test_a_user_without_ids_of_its_own_is_told(stages: Stages, tmp_path: Path) -> None:
+    process = as_an_ordinary_user(stages.folder, tmp_path / "theirs", "-m", __name__, ids="")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "images cannot be composed by the user 54321, who may make no namespaces: " in said
+    assert "usermod --add-subuids" in said
+
+
 if __name__ == "__main__":
     main()
