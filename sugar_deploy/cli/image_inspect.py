@@ -10,6 +10,8 @@ import click
 
 from sugar_deploy.cli.options import json_option, verbosity_options
 
+_TITLES = {"dates": "dates alone", "outputs": "what is flashed"}
+_SHORT = ("recipe", "packages")
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -65,9 +67,10 @@ def _line(value: Any) -> str:
 @json_option
 @verbosity_options
 def diff(before: Path, after: Path, as_json: bool, verbose: int, quiet: bool) -> int:
-    """Tell what differs between two images: packages and files. Exit status 1 if anything does.
+    """Tell what differs between two images: recipe, packages, files, and what was made of them.
 
-    Both are folders that `image build` or `image output` made.
+    Both are folders that `image build` or `image output` made. The first stage of the recipe whose id differs had
+    other inputs. With -v, each file's mode, owner, size, hash and date. Exit status 1 if anything differs.
 
     \b
     Example:
@@ -81,10 +84,11 @@ def diff(before: Path, after: Path, as_json: bool, verbose: int, quiet: bool) ->
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     elif not quiet:
-        for title, changes in (("packages", found.packages), ("files", found.files)):
-            click.echo(f"{title}: {len(changes) or 'no'} differences")
-            for change in changes:
-                sign = "+" if not change.before else "-" if not change.after else "~"
-                versions = f"  {change.before or 'none'} → {change.after or 'none'}"
-                click.echo(f"  {sign} {change.name}{versions if verbose or title == 'packages' else ''}")
-    return 1 if found.packages or found.files else 0
+        for title, changes in asdict(found).items():
+            click.echo(f"{_TITLES.get(title, title)}: {len(changes) or 'no'} differences")
+            # Thousands of dates change together.
+            for change in changes if verbose or title != "dates" else ():
+                sign = "+" if not change["before"] else "-" if not change["after"] else "~"
+                both = f"  {change['before'] or 'none'} → {change['after'] or 'none'}"
+                click.echo(f"  {sign} {change['name']}{both if verbose or title in _SHORT else ''}")
+    return 1 if found.any else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.files import write_atomically
+from sugar_deploy.files import sha256_of, write_atomically
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry
+from sugar_deploy.image.compose.contents import contents
 from sugar_deploy.image.compose.debian import choose, origin
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import Recipe
-from sugar_deploy.image.compose.running import run_step
+from sugar_deploy.image.compose.running import clear, require_namespaces, run_step
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
+from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.keys.gpg import cache_home
-from sugar_deploy.repository.control import stanzas
+from sugar_deploy.render.swap import replacing
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.snapshots import History
 from sugar_deploy.scenario.plan import Plan
@@ -31,6 +32,8 @@ from sugar_deploy.scenario.plan import Plan
 Say = Callable[[str], None]
 PATIENCE_SECONDS = 4 * 3600
 """How long to wait for another build, which may take that long on an emulated machine."""
+RECIPE = "recipe.json"
+_ROOM = "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk, and build again, which carries on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,10 @@ def image_cache(environment: Mapping[str, str] | None = None) -> Path:
 def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[str, str, bool, float], ...]]:
     """The last stage's tree, and of each what was done; only what is not kept in AREA is made."""
     cache = Cache(area)
-    with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS):
+    require_namespaces()
+    with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS) as held:
         cache.prune()
+        clear(cache.work)
         named = []
         identity = ""
         for step in steps:
@@ -95,7 +100,8 @@ def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[
         for step, identity in named[first:]:
             started = time.monotonic()
             say(f"Stage {step.name}")
-            tree = cache.keep(identity, run_step(step, tree, cache.work / step.name))
+            with room_on_disk(area, _ROOM, f"stage {step.name}: "):
+                tree = cache.keep(identity, run_step(step, tree, cache.work / step.name, (held,)))
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
     if tree is None:
@@ -119,41 +125,14 @@ def _kept(cache: Cache, named: Sequence[tuple[Step, str]], say: Say) -> tuple[in
 
 
 def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
-    """Write an image's folder; a former one of that name is replaced once the new one is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    try:
+    """Write an image's folder; a former one of that name is replaced as a whole, or stays as it was."""
+    with (
+        room_on_disk(target.parent, "Make room there, and build again, which carries on"),
+        replacing(target, RECIPE, "a composed image") as (draft, _),
+    ):
         shutil.copyfile(tree, draft / TREE)
-        packages, newest = _read(draft / TREE)
-        write_atomically(draft / "packages.json", json.dumps(packages, indent=1) + "\n", 0o644)
-        text = json.dumps({"format": 1, **facts, "source_date_epoch": newest}, indent=1, sort_keys=True)
-        write_atomically(draft / "recipe.json", text + "\n", 0o644)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _read(tree: Path) -> tuple[list[dict[str, str]], int]:
-    """The packages that are installed in a tree, sorted, and the newest date in it (seconds since 1970)."""
-    status, newest = "", 0
-    with tarfile.open(tree) as tar:
-        for member in tar:
-            newest = max(newest, int(member.mtime))
-            if member.name == "./var/lib/dpkg/status" and (file := tar.extractfile(member)):
-                status = file.read().decode("utf-8", "replace")
-    packages = []
-    for fields in stanzas(status):
-        source, _, version = fields.get("Source", fields["Package"]).partition(" ")
-        packages.append(
-            {
-                "name": fields["Package"],
-                "version": fields["Version"],
-                "architecture": fields["Architecture"],
-                "source": source,
-                "source_version": version.strip("()") or fields["Version"],
-            }
-        )
-    return sorted(packages, key=lambda one: (one["name"], one["architecture"])), newest
+        found = contents(draft / TREE)
+        write_atomically(draft / "packages.json", json.dumps(found.packages, indent=1) + "\n", 0o644)
+        told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": sha256_of(draft / TREE)}
+        write_atomically(draft / RECIPE, json.dumps(told, indent=1, sort_keys=True) + "\n", 0o644)
+        draft.chmod(0o755)

@@ -20,6 +20,7 @@ from sugar_deploy.repository.derive.seeds import SMALLEST, Wanted
 from sugar_deploy.repository.derive.store import Outdated, Store
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.record import Record
+from sugar_deploy.repository.signature import BadSignature, keyring, signed_text
 from sugar_deploy.scenario.plan import Plan
 
 Say = Callable[[str], None]
@@ -58,11 +59,25 @@ def origin(folder: Folder, plan: Plan, record: Record, suite: str, architecture:
     """Where Debian's packages of a suite come from, and the keys of who signs there.
 
     That is the published snapshot if it holds Debian for this suite and architecture, else the deployment's mirror.
+    Raises DeployError where the deployment's key is missing, has expired or is another.
     """
     items = record.suites.get(suite, ())
     if any(item.origin == "debian" and item.architecture == architecture for item in items):
+        _require_signed(folder, suite)
         return Published(f"copy:{folder.published.resolve()}", None), folder.repository_key.resolve()
     return debian_mirror(plan.deployment.repository), KEYRING
+
+
+def _require_signed(folder: Folder, suite: str) -> None:
+    """What is wrong with the deployment's own key is not to be told as a fault of Debian's."""
+    release = folder.published / "dists" / suite / "InRelease"
+    with keyring(folder.repository_key) as keys:
+        try:
+            signed_text(release, keys)
+        except BadSignature as why:
+            raise DeployError(
+                f"{release}: {why}", f"Publish again: sugar-deploy repo publish -C {folder.root}, which tells more"
+            ) from None
 
 
 def choose(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import shutil
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.image.compose.stage import INSIDE, Input, Step
+from sugar_deploy.image.space import full, no_room
 from sugar_deploy.repository.tools import require
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "tar": "tar", "setpriv": "util-linux"}
@@ -36,16 +37,28 @@ def namespaces(user: int) -> tuple[str, ...]:
     mapping = ("--map-root-user", "--map-auto") if user else ()
     return (
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *("unshare", *mapping, "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--"),
+        *("unshare", *mapping, "--mount", "--pid", "--net", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--"),
     )
 
 
-def run_step(step: Step, before: Path | None, work: Path) -> Path:
-    """The tree that a stage makes of the one BEFORE it; WORK is a folder that stays where it fails.
+def require_namespaces() -> None:
+    """Raise DeployError where programs are missing, or where this user is not allowed what stages need."""
+    user = os.geteuid()
+    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if user else {}), "images cannot be composed")
+    done = subprocess.run((*namespaces(user), "true"), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(
+            f"images cannot be composed by the user {user}, who may make no namespaces: {done.stderr.strip()}",
+            "Compose as root, or give the user ids of its own: sudo usermod --add-subuids 700000-765535 "
+            "--add-subgids 700000-765535 NAME",
+        )
 
-    Raises DeployError with what the stage said.
+
+def run_step(step: Step, before: Path | None, work: Path, held: Sequence[int] = ()) -> Path:
+    """The tree that a stage makes of the one BEFORE it, working in the folder WORK; the descriptors HELD are its too.
+
+    Raises DeployError with what the stage said, OSError where the disk is full.
     """
-    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if os.geteuid() else {}), "images cannot be composed")
     clear(work)
     try:
         work.mkdir(parents=True)
@@ -53,13 +66,9 @@ def run_step(step: Step, before: Path | None, work: Path) -> Path:
         log = work.with_name(f"{step.name}.log")
         inside = step.folder.parent / INSIDE
         argv = (*namespaces(os.geteuid()), "sh", inside, work, before or "", step.program)
-        _execute([str(word) for word in argv], work / "stage", log, step.name)
+        _execute([str(word) for word in argv], work / "stage", log, step.name, held)
         tree = work.with_name(f"{work.name}.tar")
         (work / "out.tar").replace(tree)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _full(step.name, work) from error
-        raise
     finally:
         clear(work)
     return tree
@@ -107,31 +116,35 @@ def _link(path: Path, target: Path) -> None:
         shutil.copy(path, target)
 
 
-def _execute(argv: Sequence[str], folder: Path, log: Path, name: str) -> None:
-    with log.open("wb") as out:
-        done = subprocess.run(
+def _execute(argv: Sequence[str], folder: Path, log: Path, name: str, held: Sequence[int]) -> None:
+    said: deque[str] = deque(maxlen=_LINES)
+    out_of_room = ""
+    # What cannot be logged any more ends the stage as well.
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
             argv,
             cwd=folder,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
-            stdout=out,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode == 0:
+            pass_fds=held,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            out.write(line)
+            out.flush()
+            said.append(line.decode("utf-8", "replace").rstrip())
+            if full(said[-1]):
+                out_of_room = said[-1]
+    if process.returncode == 0:
         return
-    said = log.read_text(encoding="utf-8", errors="replace")
-    if "No space left on device" in said or "Disk quota exceeded" in said:
-        raise _full(name, folder)
-    last = "\n".join(f"  {line}" for line in said.splitlines()[-_LINES:])
+    if out_of_room:
+        raise no_room(out_of_room)
+    last = "\n".join(f"  {line}" for line in said)
     raise DeployError(
-        f"stage {name} failed with status {done.returncode}:\n{last}\nThe whole of it is in {log}",
+        f"stage {name} failed with status {process.returncode}:\n{last}\nThe whole of it is in {log}",
         f"Correct that and build again, which carries on from the stage before. It was run as: {shlex.join(argv)}",
-    )
-
-
-def _full(name: str, folder: Path) -> DeployError:
-    return DeployError(
-        f"stage {name}: the disk that holds {folder} is full",
-        "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk, and build again, which carries on",
     )

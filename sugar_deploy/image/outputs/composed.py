@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import tarfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.files import sha256_of
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
+_CHUNK = 2**20
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Composed:
     sha256: str
     epoch: int
     recipe: dict[str, Any]
-    packages: list[dict[str, str]]
+    packages: list[dict[str, Any]]
 
     @property
     def tree(self) -> Path:
@@ -44,15 +47,40 @@ def read(folder: Path) -> Composed:
     recipe = _recipe(folder)
     try:
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
-        sha256 = sha256_of(folder / "root.tar")
-        with tarfile.open(folder / "root.tar", "r:") as archive:
-            # The composer lets no time be later than the snapshot's.
-            epoch = max((int(member.mtime) for member in archive), default=0)
+        sha256, epoch = _hash_and_newest(folder / "root.tar")
+        if recipe.get("root_sha256", sha256) != sha256:
+            raise ValueError("root.tar is not what was composed: it is damaged or cut off")
         if epoch <= 0:
             raise ValueError("root.tar has no times")
     except (OSError, ValueError, tarfile.TarError) as error:
         raise _no_image(folder, error) from error
     return Composed(folder, sha256, epoch, recipe, packages)
+
+
+class _Hashed:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self.hash.update(content)
+        return content
+
+
+def _hash_and_newest(tree: Path) -> tuple[str, int]:
+    """The SHA-256 and the newest time of a tar, read once: it has some gigabytes."""
+    with tree.open("rb") as file:
+        hashed = _Hashed(file)
+        # As a stream, in which nothing is jumped over.
+        with tarfile.open(fileobj=cast(BinaryIO, hashed), mode="r|") as archive:
+            # The composer lets no time be later than the snapshot's.
+            newest = max((int(member.mtime) for member in archive), default=0)
+        while hashed.read(_CHUNK):
+            pass
+    return hashed.hash.hexdigest(), newest
 
 
 def model_name(folder: Path) -> str:
@@ -92,3 +120,12 @@ def file_in(tree: Path, path: str) -> bytes:
     raise UsageError(
         f"the image has no {path}", "Compose it with a kernel and its ramdisk: without them nothing starts"
     )
+
+
+def attributes(member: tarfile.TarInfo) -> dict[str, bytes]:
+    """A file's extended attributes, as a program's capabilities are one."""
+    return {
+        header.removeprefix(_ATTRIBUTE): value.encode("utf-8", "surrogateescape")
+        for header, value in member.pax_headers.items()
+        if header.startswith(_ATTRIBUTE)
+    }

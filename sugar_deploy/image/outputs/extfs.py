@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.image.outputs.composed import attributes
 from sugar_deploy.image.outputs.programs import program, run
 
 BLOCK = 4096
@@ -28,8 +29,6 @@ tar --extract --file "$2" --directory "$1" --numeric-owner --preserve-permission
 shift 2
 exec "$@"
 """
-_ATTRIBUTE = "SCHILY.xattr."
-"""What tar puts before an extended attribute's name."""
 _FREE = re.compile(r"^\s+Free inodes: (.*)$", re.MULTILINE)
 _COUNT = re.compile(r"^Inode count:\s+(\d+)$", re.MULTILINE)
 
@@ -89,12 +88,11 @@ def _attributes(tree: Path, work: Path) -> list[str]:
     lines: list[str] = []
     with tarfile.open(tree) as archive:
         for member in archive:
-            for header, value in member.pax_headers.items():
-                if header.startswith(_ATTRIBUTE):
-                    file = work / f"attribute-{len(lines)}"
-                    file.write_bytes(value.encode("utf-8", "surrogateescape"))
-                    path = posixpath.normpath("/" + member.name).replace('"', '""')
-                    lines.append(f'ea_set -f {file} "{path}" {header.removeprefix(_ATTRIBUTE)}')
+            for name, value in attributes(member).items():
+                file = work / f"attribute-{len(lines)}"
+                file.write_bytes(value)
+                path = posixpath.normpath("/" + member.name).replace('"', '""')
+                lines.append(f'ea_set -f {file} "{path}" {name}')
     return lines
 
 

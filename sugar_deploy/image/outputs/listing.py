@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.image.outputs.composed import attributes
 
 NAME = "files.txt.gz"
 _KINDS = {
@@ -27,14 +28,19 @@ _KINDS = {
 
 
 def listed(tree: Path) -> dict[str, str]:
-    """By path: mode, owner, size in bytes, and the file's SHA-256, or what it links to, or a device's numbers."""
+    """By path: mode, owner, size in bytes, the file's SHA-256, or what it links to, or a device's numbers; its date.
+
+    Extended attributes stand before the date, which is @ and seconds since 1970.
+    """
     found = {}
     with tarfile.open(tree, "r:") as archive:
         for member in archive:
             path = posixpath.normpath("/" + member.name).replace("//", "/")
             mode = stat.filemode(_KINDS.get(member.type, 0) | member.mode)
             owner = f"{member.uid}:{member.gid}"
-            found[path] = f"{mode} {owner} {member.size} {_content(archive, member)}"
+            extended = "".join(f" {name}={value.hex()}" for name, value in sorted(attributes(member).items()))
+            told = f"{mode} {owner} {member.size} {_content(archive, member)}"
+            found[path] = f"{told}{extended} @{int(member.mtime)}"
     return dict(sorted(found.items()))
 
 
@@ -48,6 +54,11 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     file = archive.extractfile(member) if member.isreg() else None
     # What tarfile gives is a BufferedReader, though it promises less.
     return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() if file else "-"
+
+
+def without_date(told: str) -> str:
+    """What a line tells but for the file's date."""
+    return told.rpartition(" @")[0]
 
 
 def write(files: dict[str, str], folder: Path) -> None:

@@ -13,6 +13,7 @@ from sugar_deploy.image.outputs import composed as composition
 from sugar_deploy.image.outputs import disk, listing, manifest, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.render.swap import replacing
 
 MAKERS = {Flow.ZD: zd_disk.make, Flow.DISK: pc.make}
@@ -55,7 +56,10 @@ def make(
             f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
             f"As {default_name(model, medium)}",
         )
-    with replacing(out, manifest.NAME, "an image") as (draft, former):
+    with (
+        room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
+        replacing(out, manifest.NAME, "an image") as (draft, former),
+    ):
         job = Job(model, medium, composed, called, signer, draft, former, progress)
         job.work.mkdir()
         MAKERS[model.flow](job)

@@ -74,6 +74,7 @@ def _sbom(model: Model, composed: Composed) -> str:
     """CycloneDX, the same bytes each time."""
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.license import DisjunctiveLicense
     from cyclonedx.output.json import JsonV1Dot6
     from packageurl import PackageURL
 
@@ -95,6 +96,7 @@ def _sbom(model: Model, composed: Composed) -> str:
                 version=package["version"],
                 purl=url,
                 bom_ref=url.to_string(),
+                licenses=[DisjunctiveLicense(name=name) for name in package.get("licenses", ())],
                 properties=_properties(package),
             )
         )
@@ -113,8 +115,8 @@ def _sbom(model: Model, composed: Composed) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _properties(values: dict[str, str]) -> Any:
+def _properties(values: dict[str, Any]) -> Any:
     from cyclonedx.model import Property
 
-    told = ("source", "license", "snapshot", "model", "suite", "architecture")
+    told = ("source", "snapshot", "model", "suite", "architecture")
     return [Property(name=f"sugar-deploy:{name}", value=values[name]) for name in told if values.get(name)]

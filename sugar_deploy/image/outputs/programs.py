@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.image.space import full, no_room
 
 PACKAGES = {
     "debugfs": "e2fsprogs",
@@ -46,7 +47,7 @@ class Said:
 def run(argv: Sequence[str], *, epoch: int, stdin: str = "") -> Said:
     """What a program said. It takes EPOCH (Unix seconds) for the present, as far as it asks us.
 
-    Raises DeployError with the command and what it said.
+    Raises DeployError with the command and what it said, OSError where the disk is full.
     """
     command = [program(argv[0]), *argv[1:]]
     times = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -62,5 +63,7 @@ def run(argv: Sequence[str], *, epoch: int, stdin: str = "") -> Said:
     )
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}"
+        if full(said):
+            raise no_room(said)
         raise DeployError(f"`{shlex.join(argv)}` failed: {said}")
     return Said(done.stdout, done.stderr)

@@ -44,7 +44,7 @@ def compose(
     recipe = {"model": model, "suite": "bookworm", "architecture": "i386", "snapshot": SNAPSHOT, "stages": []}
     packages = [
         {"name": "dash", "version": "0.5.12-2", "architecture": "i386", "source": "dash"},
-        {"name": "sucrose", "version": "0.120-1", "architecture": "all", "source": "sugar", "license": "GPL-3"},
+        {"name": "sucrose", "version": "0.120-1", "architecture": "all", "source": "sugar", "licenses": ["GPL-3+"]},
     ]
     (folder / "recipe.json").write_text(json.dumps(recipe), "utf-8")
     (folder / "packages.json").write_text(json.dumps(packages), "utf-8")

@@ -156,6 +156,7 @@ def test_the_manifest_tells_what_is_in_it(flashed: Flashed) -> None:
         "pkg:deb/debian/dash@0.5.12-2?arch=i386&distro=bookworm",
         "pkg:deb/debian/sucrose@0.120-1?arch=all&distro=bookworm",
     ]
+    assert bill["components"][1]["licenses"] == [{"license": {"name": "GPL-3+"}}]
 
 
 def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:

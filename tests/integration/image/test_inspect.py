@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from sugar_deploy.cli.image import image
 from sugar_deploy.image.outputs.make import make
-from tests.integration.image.system import SNAPSHOT, compose
+from tests.integration.image.system import CAPABILITY, SNAPSHOT, compose
 from tests.integration.image.test_disks import SIGNER, small
 
 
@@ -55,6 +56,7 @@ def test_images_differ_by_packages_and_files(made: Path, tmp_path: Path) -> None
     result = CliRunner().invoke(image, ["diff", str(made), str(newer), "--json"], standalone_mode=False)
     told = json.loads(result.stdout)
     assert result.return_value == 1
+    assert (told["recipe"], told["dates"]) == ([], [])
     assert told["packages"] == [{"name": "dash:i386", "before": "0.5.12-2", "after": "0.5.12-3"}]
     assert [(one["name"], one["before"], one["after"].split()[:3]) for one in told["files"]] == [
         ("/etc/motd", "", ["-rw-r--r--", "0:0", "7"])
@@ -64,3 +66,34 @@ def test_images_differ_by_packages_and_files(made: Path, tmp_path: Path) -> None
 def test_an_image_does_not_differ_from_what_it_was_made_of(made: Path) -> None:
     argv = ["diff", str(made), str(made.parent / "composed")]
     assert CliRunner().invoke(image, argv, standalone_mode=False).return_value == 0
+
+
+def test_a_difference_that_is_in_no_file_is_explained(made: Path, tmp_path: Path) -> None:
+    """Another stage, another date, a capability that is not there: and so other bytes to be flashed."""
+    other = compose(tmp_path / "composed", "xo-1.5")
+    recipe = json.loads((other / "recipe.json").read_text())
+    recipe["stages"] = [{"name": "base", "id": "0123"}]
+    (other / "recipe.json").write_text(json.dumps(recipe))
+    with tarfile.open(made.parent / "composed/root.tar") as old, tarfile.open(other / "root.tar", "w") as new:
+        for member in old:
+            if member.name == "./etc/shadow":
+                member.mtime -= 60
+            if member.name == "./bin/ping":
+                member.pax_headers = {}
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
+    again = make(other, small("xo-1.5"), tmp_path / "xo-1.5", signer=SIGNER)
+    result = CliRunner().invoke(image, ["diff", str(made), str(again), "--json"], standalone_mode=False)
+    told = json.loads(result.stdout)
+    assert {kind: [one["name"] for one in changes] for kind, changes in told.items()} == {
+        "recipe": ["stage base"],
+        "packages": [],
+        "files": ["/bin/ping"],
+        "dates": ["/etc/shadow"],
+        "outputs": ["fs1.zip", "sugar11.zd", "sugar11.zsp"],
+    }
+    (change,) = told["files"]
+    assert f"security.capability={CAPABILITY.hex()}" in change["before"]
+    assert "security.capability" not in change["after"]
+    said = CliRunner().invoke(image, ["diff", str(made), str(again)], standalone_mode=False).output
+    assert "  + stage base  none → 0123\n" in said
+    assert "dates alone: 1 differences\nwhat is flashed: 3 differences\n" in said

@@ -1,0 +1,114 @@
+"""How long each stage of composing an image takes: cold, with nothing changed, and with a setting changed.
+
+Prints a table; asserts nothing. Debian's packages come from this machine's own cache, and are fetched into it before
+the clock starts where they are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sugar_deploy.deployment.model import Scenario
+from sugar_deploy.deployment.start import start
+from sugar_deploy.folder import Folder
+from sugar_deploy.image.compose import compose
+from sugar_deploy.image.compose.build import image_cache
+from sugar_deploy.image.models import Model, read_model
+from sugar_deploy.image.outputs.make import make
+from sugar_deploy.keys.gpg import cache_home
+from sugar_deploy.run.prepare import resolved
+
+SHARED = ("archive", "packages")
+"""Parts of the cache that are this machine's own: what was fetched, and our packages."""
+BEFORE, AFTER, OUTPUT = "choosing packages", "image's folder", "image output"
+PARTS = (BEFORE, "base", "packages", "mounts", "files", "desktop", "finish", AFTER, OUTPUT)
+
+
+def spent() -> tuple[float, float]:
+    """Now, and the processor time of this process and of all that it waited for; both in seconds."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return time.monotonic(), sum(one.ru_utime + one.ru_stime for one in usages)
+
+
+@dataclass(slots=True)
+class Times:
+    """For each part its seconds and processor seconds, in the order in which they were done."""
+
+    rows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    last: tuple[float, float] = field(default_factory=spent)
+
+    def until_now(self, part: str) -> None:
+        """The time since the part before was this one's."""
+        now = spent()
+        self.rows[part] = (now[0] - self.last[0], now[1] - self.last[1])
+        self.last = now
+
+    def said(self, line: str) -> None:
+        """What composing tells of its stages."""
+        if BEFORE not in self.rows and line.startswith("Stage"):
+            self.until_now(BEFORE)
+        if found := re.fullmatch(r"Stage (\w+): \d+ s", line):
+            self.until_now(found[1])
+
+
+def composed(folder: Folder, model: Model, target: Path) -> Times:
+    """Compose once, and make the disk of it as well."""
+    times = Times()
+    compose(folder, resolved(folder), model, target, times.said)
+    times.until_now(AFTER)
+    make(target, model, target.with_name("disk"))
+    times.until_now(OUTPUT)
+    return times
+
+
+def at_home(scratch: Path) -> Folder:
+    """A deployment that has published, with caches, settings and secrets of its own."""
+    own, mine = cache_home(os.environ) / "sugar-deploy", scratch / "cache" / "sugar-deploy"
+    mine.mkdir(parents=True)
+    for name in SHARED:
+        (own / name).mkdir(parents=True, exist_ok=True)
+        (mine / name).symlink_to(own / name)
+    os.environ |= {"XDG_CACHE_HOME": str(scratch / "cache"), "XDG_CONFIG_HOME": str(scratch / "config")}
+    folder = Folder(scratch / "lima")
+    start(folder, Scenario.ONLINE_SERVER, "lima")
+    subprocess.run([sys.executable, "-m", "sugar_deploy", "repo", "publish", "-C", folder.root], check=True)
+    return folder
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="generic-pc64", help="generic-pc64 by default")
+    parser.add_argument("--folder", type=Path, help="on which disk; some 20 GB, removed at the end")
+    words = parser.parse_args()
+    model = read_model(words.model)
+    with tempfile.TemporaryDirectory(dir=words.folder) as scratch:
+        folder, target = at_home(Path(scratch)), Path(scratch) / "image"
+        runs = {"cold": composed(folder, model, target), "nothing changed": composed(folder, model, target)}
+        changed = folder.overrides / "image" / "files" / "etc"
+        changed.mkdir(parents=True)
+        (changed / "motd").write_text("a setting that changed\n")
+        runs["a file changed"] = composed(folder, model, target)
+        kept = sum(path.stat().st_size for path in image_cache().rglob("root.tar"))
+    parts = sorted({part for one in runs.values() for part in one.rows}, key=PARTS.index)
+    print(f"{model.name}, {os.cpu_count()} cores; {kept / 1e9:.1f} GB of stages kept\n")
+    print("| | " + " | ".join(f"{name}, s | CPU s" for name in runs) + " |")
+    print("|---|" + "---:|---:|" * len(runs))
+    for part in parts:
+        cells = (one.rows.get(part) for one in runs.values())
+        print(f"| {part} | " + " | ".join(f"{c[0]:.1f} | {c[1]:.1f}" if c else "– | –" for c in cells) + " |")
+    totals = ([sum(column) for column in zip(*one.rows.values(), strict=True)] for one in runs.values())
+    print("| **all** | " + " | ".join(f"{seconds:.1f} | {cpu:.1f}" for seconds, cpu in totals) + " |")
+
+
+if __name__ == "__main__":
+    main()

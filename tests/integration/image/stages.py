@@ -1,0 +1,41 @@
+"""A recipe of two tiny stages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sugar_deploy.image.compose.stage import INSIDE, Step, make_step, stages_folder
+
+FIRST = 'mkdir -p "$1"/proc "$1"/dev "$1"/run "$1"/tmp "$1"/var/lib/dpkg; cat options/word > "$1"/word'
+SECOND = 'test -r "$1"/proc/self/status; cat "$1"/word "$1"/word > "$1"/twice'
+Done = tuple[tuple[str, str, bool, float], ...]
+
+
+class Stages:
+    """A folder with both, which a test may change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self) -> None:
+        self.folder.mkdir()
+        shutil.copy(stages_folder() / INSIDE, self.folder)
+        self.write("first", FIRST, "options: {word: {type: text, description: what it writes}}")
+        self.write("second", SECOND)
+
+    def write(self, name: str, script: str, more: str = "") -> None:
+        """Change what a stage does; its description stays."""
+        (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / name / "run").write_text(f"#!/bin/sh\nset -eu\n{script}\n")
+        (self.folder / name / "run").chmod(0o755)
+        if not (self.folder / name / "stage.yml").exists():
+            (self.folder / name / "stage.yml").write_text(f"description: for a test\n{more}\n")
+
+    def recipe(self, word: str = "one") -> tuple[Step, ...]:
+        return make_step("first", {"word": word}, folder=self.folder), make_step("second", folder=self.folder)
+
+
+def kept(done: Done) -> list[bool]:
+    """Of each stage, whether it was kept from before."""
+    return [one[2] for one in done]
