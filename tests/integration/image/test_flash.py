@@ -90,7 +90,7 @@ def test_what_somebody_has_mounted_is_not_touched(source: Source, attach: Attach
 
 
 def test_a_medium_that_fails_is_told_and_starts_nothing(source: Source, attach: Attach, tmp_path: Path) -> None:
-    # A disk of 4 MiB behind a medium that says it is larger: writing fails in the middle.
+    # A disk of 8 MiB behind a medium that says it is larger: writing fails in the middle.
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M", "tmpfs", small], check=True)
@@ -99,7 +99,7 @@ def test_a_medium_that_fails_is_told_and_starts_nothing(source: Source, attach: 
             file.write(source.path.read_bytes()[:FIRST])
             file.truncate(source.size)
         device = attach(small / "medium")
-        said = r"was pulled out, or fails, .*Input/output error.*Plug it in again"
+        said = r"was pulled out, or fails, .*No space left on device.*Plug it in again"
         with pytest.raises(DeployError, match=said) as told:
             flash(source, device, lambda: look(Path(device.path)), silent)
         assert told.value.exit_code == 1
