@@ -17,7 +17,7 @@ MIB = 2**20
 LARGEST_FILE = 2**32 - 1
 _ENTRY, _LONG_NAME_PIECE = 32, 13
 """Bytes of a folder's entry, and characters of a long name in one."""
-_NAME = re.compile(r"[A-Za-z0-9_+-]([A-Za-z0-9._+ -]{0,200}[A-Za-z0-9_+-])?")
+NAME = re.compile(r"[A-Za-z0-9_+-]([A-Za-z0-9._+ -]{0,200}[A-Za-z0-9_+-])?")
 """What every FAT holds and every tool writes alike; the firmware's own, stricter rule is `check_stick`'s."""
 
 
@@ -58,7 +58,7 @@ def sizes_below(root: Path) -> dict[str, int]:
     sizes = {file.relative_to(root).as_posix(): file.stat().st_size for file in root.rglob("*") if file.is_file()}
     seen: dict[str, str] = {}
     for name, size in sorted(sizes.items()):
-        if not all(_NAME.fullmatch(part) for part in name.split("/")):
+        if not all(NAME.fullmatch(part) for part in name.split("/")):
             raise UsageError(f"{name}: not every FAT holds such a name", "Use letters, digits, . _ + and -")
         if size > LARGEST_FILE:
             raise UsageError(f"{name}: is over 4 GiB: FAT cannot hold it", "Make several sticks")

@@ -11,6 +11,7 @@ from sugar_deploy.files import sha256_of
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.media.image import FIRST_OF_FAT, imaged
 from sugar_deploy.image.media.layout import CONTENTS
+from sugar_deploy.image.media.school import LIBRARY, MANIFEST, is_for_server
 from sugar_deploy.image.stick import check_stick
 from sugar_deploy.render.swap import replacing
 
@@ -43,10 +44,14 @@ def _fill(places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat
     lines = []
     for place, file in sorted(places.items()):
         target = root / place
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         lines.append(f"{sha256_of(target)}  {place}\n")
     (root / CONTENTS).write_text("".join(lines), "ascii")
+    if brought := [line.replace(f"{LIBRARY}/", "", 1) for line in lines if f"  {LIBRARY}/" in line]:
+        (root / MANIFEST).write_text("".join(brought), "ascii")
+    if all(is_for_server(place) for place in places):
+        return []
     reports = check_stick(root, keys, is_fat=is_fat)
     errors = [error for report in reports.values() for error in report.errors]
     if errors:
