@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,17 +105,17 @@ def test_a_snapshot_is_restored(whole: Lab) -> None:
 def equipped(whole: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The machine has the tool and a stick's image of some 7 MiB, which is given here."""
     folder = tmp_path_factory.mktemp("equipped")
-    with zipfile.ZipFile(folder / "tool.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for package in (click, rich, sugar_deploy):
-            root = Path(str(package.__file__)).parent
-            for file in root.rglob("*.py"):
-                archive.write(file, file.relative_to(root.parent))
+    for package in (click, rich, sugar_deploy):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, folder / "all" / "tool" / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "more.bin").write_bytes(os.urandom(6 * MIB))
-    write_image({"security/lease.sig": LEASE, "more.bin": folder / "more.bin"}, folder / "stick.img")
-    for name in ("tool.zip", "stick.img", "stick.img.bmap"):
-        whole.machines["lima"].put(folder / name, f"/root/{name}")
-    whole.machines["lima"].run(("python3", "-m", "zipfile", "-e", "/root/tool.zip", "/root/tool"))
-    return folder / "stick.img"
+    write_image({"security/lease.sig": LEASE, "more.bin": folder / "more.bin"}, folder / "all" / "stick.img")
+    carrier, server = Stick.make(folder / "carrier", size_mib=256), whole.machines["lima"]
+    carrier.mounted(folder / "mounted", ("cp", "-r", f"{folder}/all/.", f"{folder}/mounted"))
+    server.plug(carrier)
+    server.run(("sh", "-c", "cp -r /media/stick/* /root"))
+    server.unplug()
+    return folder / "all" / "stick.img"
 
 
 def test_a_stick_is_written_on_its_word_only(whole: Lab, equipped: Path, tmp_path: Path) -> None:
