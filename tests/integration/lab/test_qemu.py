@@ -138,6 +138,7 @@ def test_a_stick_is_written_on_its_word_only(whole: Lab, equipped: Path, tmp_pat
     status, said = flash("--yes", name)
     assert (status, said.get("verified"), said.get("device_bytes")) == (0, True, 256 * MIB), said
     # The kernel sees the stick's new partition, and the files on it can be had.
+    server.run(("udevadm", "settle"))
     assert server.run(("lsblk", "-no", "TYPE", STICK_DEVICE)).stdout.split() == ["disk", "part"]
     server.yank()
     with stick.file.open("rb") as medium, equipped.open("rb") as image:

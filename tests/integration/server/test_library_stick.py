@@ -9,8 +9,10 @@ import subprocess
 import time
 
 import pytest
+from sugar_server.library.stick import TAKEN as BY_SERVER
 
 from sugar_deploy.image.media.layout import Wanted, places
+from sugar_deploy.image.media.school import TAKEN as LAID_OUT
 from sugar_deploy.image.media.write import write_image
 from tests.bundles import activity, content
 
@@ -179,7 +181,8 @@ def test_a_full_disk(debian_server, library, stick):
 
 
 def test_a_card_of_image_media(debian_server, library, stick, tmp_path):
-    (stick / "señal *.xo").rename(stick / "A long name, for FAT and with-blanks 1.2.xo".replace(",", ""))
+    assert LAID_OUT == BY_SERVER
+    (stick / "señal *.xo").rename(stick / "A long name for FAT and with-blanks 1.2.xo")
     write_image(places(Wanted(library=[stick])), tmp_path / "card.img")
     card = tmp_path / "card"
     card.mkdir()

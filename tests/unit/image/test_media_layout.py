@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 from olpc_security.keys import PrivateKey
-from sugar_server.library import stick as server
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.media.layout import Wanted, places
-from sugar_deploy.image.media.school import TAKEN
 from sugar_deploy.image.media.write import write_folder
 from sugar_deploy.keys.lease.delivery import write_delivery
 
@@ -36,10 +33,6 @@ def delivery(tmp_path: Path) -> Path:
     return tmp_path / "delivery"
 
 
-def test_what_the_server_takes_is_what_is_laid_out() -> None:
-    assert TAKEN == server.TAKEN
-
-
 def test_a_card_for_a_server_and_its_laptops(activities: Path, delivery: Path, tmp_path: Path) -> None:
     wanted = Wanted(leases=LEASES / "lease-v1.sig", library=[activities], delivery=delivery)
     assert write_folder(places(wanted), tmp_path / "card") == []
@@ -52,17 +45,6 @@ def test_a_card_for_a_server_and_its_laptops(activities: Path, delivery: Path, t
     }
     for file in (delivery / "xs-activation" / "lima").iterdir():
         assert (root / "xs-activation" / "lima" / file.name).read_bytes() == file.read_bytes()
-
-
-def test_a_server_finds_the_library_as_it_was_put_there(activities: Path, tmp_path: Path) -> None:
-    files = [activities / name for name in ("Paint-3.xo", "atlas.xol")]
-    write_folder(places(Wanted(library=files)), tmp_path / "card")
-    kept = []
-    found = server.opened(tmp_path / "card" / server.FOLDER, lambda file: kept.append(file) or file)
-    sums = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("Paint-3.xo", "atlas.xol")}
-    assert (found.kind, dict(found.sums)) == ("sha256", sums)
-    for file in kept:
-        file.close()
 
 
 @pytest.mark.parametrize(
