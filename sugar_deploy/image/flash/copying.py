@@ -39,7 +39,15 @@ def flash(source: Source, device: Device, look_again: Callable[[], Device], prog
         if look_again() != device or os.lseek(descriptor, 0, os.SEEK_END) != device.size:
             raise UsageError(f"{device.path} is another device than it was", "Look with `lsblk`, and begin again")
         written = _write(descriptor, source, buffer, device, progress)
-        _read_back(descriptor, written, buffer, device, progress)
+        try:
+            _read_back(descriptor, written, buffer, device, progress)
+        except DeployError:
+            # A medium that fails must start nothing either.
+            first = min(FIRST, source.size)
+            buffer[:first] = bytes(first)
+            with suppress(OSError):
+                _put(descriptor, buffer[:first], 0)
+            raise
         with suppress(OSError):  # Not every device has partitions to be looked for anew.
             fcntl.ioctl(descriptor, _BLKRRPART)
 
@@ -107,8 +115,8 @@ def _read_back(
     total, done = sum(length for _, length, _ in written), 0
     for at, length, digest in written:
         with _told(device, f"reading back at {at / 2**20:.1f} MiB"):
-            got = os.preadv(descriptor, [buffer[:length]], at)
-        if got != length or hashlib.sha256(buffer[:length]).digest() != digest:
+            _get(descriptor, buffer[:length], at)
+        if hashlib.sha256(buffer[:length]).digest() != digest:
             raise DeployError(
                 f"{device.path} does not give back what was written to it, at {at / 2**20:.1f} MiB",
                 "It fails, or is smaller than it says: use another one",
@@ -121,3 +129,11 @@ def _put(descriptor: int, data: memoryview, at: int) -> None:
     while data:
         count = os.pwrite(descriptor, data, at)
         data, at = data[count:], at + count
+
+
+def _get(descriptor: int, into: memoryview, at: int) -> None:
+    while into:
+        count = os.preadv(descriptor, [into], at)
+        if count == 0:
+            raise OSError(errno.EIO, "it ends there")
+        into, at = into[count:], at + count

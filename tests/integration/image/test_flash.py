@@ -123,6 +123,8 @@ def test_a_medium_that_forgets_is_found_out(source: Source, attach: Attach, tmp_
 
     with pytest.raises(DeployError, match=r"does not give back what was written to it, at 8\.0 MiB"):
         flash(source, device, lambda: look(Path(device.path)), forget)
+    with file.open("rb") as medium:
+        assert medium.read(FIRST) == bytes(FIRST), "nothing starts from it"
 
 
 def test_another_device_in_its_place_is_left_alone(source: Source, attach: Attach, tmp_path: Path) -> None:
