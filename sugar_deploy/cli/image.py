@@ -10,6 +10,7 @@ import click
 
 from sugar_deploy.cli.image_build import build, models
 from sugar_deploy.cli.image_bundle import bundle
+from sugar_deploy.cli.image_flash import flash
 from sugar_deploy.cli.image_inspect import diff, inspect
 from sugar_deploy.cli.image_media import media
 from sugar_deploy.cli.image_output import output
@@ -38,6 +39,7 @@ image.add_command(build)
 image.add_command(models)
 image.add_command(bundle)
 image.add_command(diff)
+image.add_command(flash)
 image.add_command(inspect)
 image.add_command(media)
 image.add_command(output)

@@ -28,7 +28,7 @@ def stick(file: Path, out: Path, split: bool, verbose: int, quiet: bool) -> None
 
     \b
     OUT is the root of a mounted stick with FAT; or NAME.img, for the image of a whole stick, which
-    bmaptool or dd writes: bmaptool takes NAME.img.bmap, and proves what it wrote.
+    `sugar-deploy image flash NAME.img /dev/sdX` writes.
 
     \b
     The firmware reads one delegated lease from a file, and no second one. A stick with several is for
@@ -82,14 +82,15 @@ def deliver(school: str, out: Path, asked: Asked) -> None:
 
 
 def _write(stick: Stick, out: Path, *, quiet: bool) -> None:
-    from sugar_deploy.image.fat import write_block_map, write_image
+    from sugar_deploy.image.media.image import imaged
     from sugar_deploy.keys.lease.stick import write_stick
 
     if out.is_dir():
         written = write_stick(stick, out)
     elif out.suffix == ".img":
-        write_image(stick.files, out, LABEL)
-        written = (out, write_block_map(out))
+        with imaged(out, label=LABEL) as root:
+            write_stick(stick, root)
+        written = (out, out.with_name(f"{out.name}.bmap"))
     else:
         raise UsageError(f"{out} is no folder, and no name of an image", "Mount a stick, or name a file NAME.img")
     if not quiet:

@@ -13,10 +13,12 @@ from pathlib import Path
 from olpc_security.keys import PublicKey
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.image.bundles.container import IMAGE, members
 from sugar_deploy.image.bundles.contents import rom_faults, rom_number, rom_version
 from sugar_deploy.image.bundles.kinds import MODELS, Model
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.bundles.writing import write_bundle
+from sugar_deploy.image.report import Report
 
 
 def model_called(name: str) -> Model:
@@ -54,8 +56,30 @@ def write_media(
     """
     require_order(*images, model)
     (out / "boot").mkdir(parents=True, exist_ok=True)
-    targets = tuple(out / "boot" / f"{stem}{model.number}.zip" for stem in ("fw", "bootfw"))
+    targets = _targets(out, model)
     # The keyjector comes last: a laptop must not find it alone.
     for target, image, data_sig in zip(targets, reversed(images), reversed(signatures), strict=True):
         write_bundle(target, image, data_sig, [Key("fw", trusted)])
     return targets
+
+
+def media_files(root: Path) -> tuple[Path, ...]:
+    """What `write_media` wrote below ROOT, of all models. Raises UsageError where a laptop would keep a keyjector."""
+    found: list[Path] = []
+    for model in MODELS:
+        files = _targets(root, model)
+        there = [file for file in files if file.exists()]
+        if len(there) == 1:
+            raise UsageError(f"{there[0]} is alone in {root}", "A keyjector and its successor belong together")
+        if there:
+            successor, keyjector = (members(file.read_bytes(), file.name, Report()).get(IMAGE, b"") for file in files)
+            require_order(keyjector, successor, model)
+            found += files
+    if not found:
+        raise UsageError(f"{root} has no keyjector", "Write one: sugar-deploy keys export keyjector")
+    return tuple(found)
+
+
+def _targets(root: Path, model: Model) -> tuple[Path, Path]:
+    """Where the successor and the keyjector stand on a stick."""
+    return root / "boot" / f"fw{model.number}.zip", root / "boot" / f"bootfw{model.number}.zip"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.kinds import named
+from sugar_deploy.image.keyjector import media_files
+from sugar_deploy.image.media.school import delivery_places, library_places
 from sugar_deploy.image.outputs import manifest
 
 _FLASHED = (".zd", ".zsp", ".zip", ".crc", ".onu", ".uim", ".img")
@@ -16,28 +18,36 @@ CONTENTS = "contents.txt"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a medium is to do: flash IMAGES (folders that `image output` made), activate, unlock, or start bundles."""
+    """What a medium is to do.
+
+    For laptops: flash IMAGES (folders that `image output` made), activate, unlock, start bundles, or put keys in
+    (KEYJECTORS: folders of `keys export keyjector`). For a school's server: bring activities and content for its
+    LIBRARY (files, or folders of them), and its activation (DELIVERY: a folder of `lease deliver`).
+    """
 
     images: Sequence[Path] = ()
     leases: Path | None = None
     developer_keys: Path | None = None
     bundles: Sequence[Path] = ()
+    keyjectors: Sequence[Path] = ()
+    library: Sequence[Path] = ()
+    delivery: Path | None = None
 
 
 def places(wanted: Wanted) -> dict[str, Path]:
     """Each file by its place on the medium. Raises UsageError where two would have the same, or one none."""
     found: dict[str, Path] = {}
+    first: dict[str, Path] = {}
     for place, file in _all(wanted):
-        if place in found:
+        # To FAT capitals make no other name.
+        if (other := first.setdefault(place.lower(), file)) is not file:
             raise UsageError(
-                f"{file} and {found[place]} both have the place {place} on the medium",
-                "Make one of them under another name: image output --name",
+                f"{file} and {other} both have the place {place} on the medium",
+                "Give one of them another name; an image by image output --name",
             )
         found[place] = file
     if not found:
-        raise UsageError(
-            "there is nothing to be put onto the medium", "Name images, --lease, --developer-key, --bundle"
-        )
+        raise UsageError("there is nothing to be put onto the medium", "Name images, or see --help")
     return found
 
 
@@ -57,6 +67,11 @@ def _all(wanted: Wanted) -> Iterable[tuple[str, Path]]:
         yield "security/develop.sig", wanted.developer_keys
     for file in wanted.bundles:
         yield _of_bundle(file), file
+    for folder in wanted.keyjectors:
+        yield from ((_of_bundle(file), file) for file in media_files(folder))
+    yield from library_places(wanted.library)
+    if wanted.delivery:
+        yield from delivery_places(wanted.delivery)
 
 
 def _of_bundle(file: Path) -> str:

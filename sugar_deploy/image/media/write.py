@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.files import sha256_of, write_atomically
+from sugar_deploy.files import sha256_of
 from sugar_deploy.image.bundles.signing import Key
-from sugar_deploy.image.media import bmap
-from sugar_deploy.image.media.filesystem import write_ext2, write_fat
+from sugar_deploy.image.media.image import FIRST_OF_FAT, imaged
 from sugar_deploy.image.media.layout import CONTENTS
+from sugar_deploy.image.media.school import LIBRARY, MANIFEST, is_for_server
 from sugar_deploy.image.stick import check_stick
 from sugar_deploy.render.swap import replacing
-
-FIRST_OF_FAT = 315_532_800
-"""1980-01-01 in Unix seconds: FAT knows no time before."""
 
 
 def write_folder(
@@ -40,35 +36,22 @@ def write_image(
 
     The same files give the same bytes. EPOCH (Unix seconds) is the time that its files carry. Raises UsageError.
     """
-    work = out.parent / f".{out.name}.work"
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        (work / "root").mkdir(parents=True)
-        warnings = _fill(places, work / "root", keys, is_fat=is_fat)
-        image = work / "image"
-        make = write_fat if is_fat else write_ext2
-        make(work / "root", image, epoch)
-        table = bmap.of(image, whole=not is_fat)
-        with image.open("rb") as file:
-            os.fsync(file.fileno())
-        described = out.with_name(f"{out.name}.bmap")
-        # Never an image beside the description of another one.
-        described.unlink(missing_ok=True)
-        image.replace(out)
-        write_atomically(described, table, 0o644)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return warnings
+    with imaged(out, is_fat=is_fat, epoch=epoch) as root:
+        return _fill(places, root, keys, is_fat=is_fat)
 
 
 def _fill(places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat: bool) -> list[str]:
     lines = []
     for place, file in sorted(places.items()):
         target = root / place
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         lines.append(f"{sha256_of(target)}  {place}\n")
     (root / CONTENTS).write_text("".join(lines), "ascii")
+    if brought := [line.replace(f"{LIBRARY}/", "", 1) for line in lines if f"  {LIBRARY}/" in line]:
+        (root / MANIFEST).write_text("".join(brought), "ascii")
+    if all(is_for_server(place) for place in places):
+        return []
     reports = check_stick(root, keys, is_fat=is_fat)
     errors = [error for report in reports.values() for error in report.errors]
     if errors:

@@ -52,7 +52,6 @@ def test_a_whole_stick_is_read_by_others(wanted: Wanted, tmp_path: Path) -> None
     (tmp_path / "part").write_bytes(stick.read_bytes()[START:])
     checked = subprocess.run(["/sbin/fsck.vfat", "-n", "-v", tmp_path / "part"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
-    assert "32 bit" in checked.stdout or "32 bits per FAT entry" in checked.stdout
     argv = ["mtype", "-i", f"{stick}@@{START}", "::/sugar41.zd"]
     assert subprocess.run(argv, capture_output=True, check=True).stdout == places(wanted)["sugar41.zd"].read_bytes()
     # A flasher that goes by the .bmap, onto a stick full of rubbish: all that was written is there.

@@ -9,7 +9,11 @@ import subprocess
 import time
 
 import pytest
+from sugar_server.library.stick import TAKEN as BY_SERVER
 
+from sugar_deploy.image.media.layout import Wanted, places
+from sugar_deploy.image.media.school import TAKEN as LAID_OUT
+from sugar_deploy.image.media.write import write_image
 from tests.bundles import activity, content
 
 
@@ -174,3 +178,23 @@ def test_a_full_disk(debian_server, library, stick):
         assert not TAKEN & set(state(library))
     finally:
         subprocess.run(["umount", "-l", library], check=True)
+
+
+def test_a_card_of_image_media(debian_server, library, stick, tmp_path):
+    assert LAID_OUT == BY_SERVER
+    (stick / "señal *.xo").rename(stick / "A long name for FAT and with-blanks 1.2.xo")
+    write_image(places(Wanted(library=[stick])), tmp_path / "card.img")
+    card = tmp_path / "card"
+    card.mkdir()
+    mtools = {**os.environ, "MTOOLS_SKIP_CHECK": "1"}
+    argv = ["mcopy", "-s", "-Q", "-i", f"{tmp_path / 'card.img'}@@{2048 * 512}", "::", card]
+    subprocess.run(argv, env=mtools, check=True)
+    # What nobody takes, and the manifest of the folder that it comes from, stay where they are.
+    assert {path.name for path in (card / "xs-activity-server").iterdir()} == {
+        *("Paint-3.xo", "A long name for FAT and with-blanks 1.2.xo", "atlas.xol", "school.info", "manifest.sha256")
+    }
+    done = imported(debian_server, card)
+    assert (done.returncode, set(state(library))) == (0, TAKEN), done.stdout + done.stderr
+    (card / "xs-activity-server" / "atlas.xol").write_bytes(b"damaged")
+    done = imported(debian_server, card)
+    assert (done.returncode, "atlas.xol" in done.stdout) == (1, True)

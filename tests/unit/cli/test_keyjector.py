@@ -102,3 +102,43 @@ def test_what_is_no_keyjector_for_the_model(lima: Path, capsys: Capture) -> None
     (lima / "keyjector.rom").write_bytes(rom(1, b"Q3C16A"))
     status, _, said = exported(capsys, lima)
     assert (status, "does not hold these keys in the clear: developer, fs, fw, lease, os" in said) == (0, True)
+
+
+def laid_out(capsys: Capture, lima: Path, *folders: str) -> tuple[int, str]:
+    """`image media` of these folders, with the firmware's key."""
+    words = [word for folder in folders for word in ("--keyjector", str(lima / folder))]
+    with pytest.raises(SystemExit) as ended:
+        main(["image", "media", *words, "-o", str(lima / "all"), "--key", str(VECTORS / "fw.public")])
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+def test_one_stick_for_several_models(lima: Path, capsys: Capture) -> None:
+    assert exported(capsys, lima)[0] == 0
+    (lima / "keyjector.rom").write_bytes(rom(4, b"Q7B05A"))
+    (lima / "firmware.rom").write_bytes(rom(4, b"Q7B06"))
+    (lima / "stick").rename(lima / "old")
+    assert exported(capsys, lima, model="xo-4")[0] == 0
+    assert laid_out(capsys, lima, "old", "stick") == (0, "")
+    files = {path.name: path.read_bytes() for path in (lima / "all" / "boot").iterdir()}
+    assert set(files) == {"bootfw1.zip", "fw1.zip", "bootfw4.zip", "fw4.zip"}
+    for model, folder in ((1, "old"), (4, "stick")):
+        for name in (f"bootfw{model}.zip", f"fw{model}.zip"):
+            assert files[name] == (lima / folder / "boot" / name).read_bytes()
+    status, said = laid_out(capsys, lima, "old", "old")
+    assert (status, "both have the place boot/fw1.zip" in said) == (2, True)
+
+
+def test_a_keyjector_that_would_stay_is_not_laid_out(lima: Path, capsys: Capture) -> None:
+    assert exported(capsys, lima)[0] == 0
+    boot = lima / "stick" / "boot"
+    (boot / "fw1.zip").rename(lima / "fw1.zip")
+    status, said = laid_out(capsys, lima, "stick")
+    assert (status, "bootfw1.zip is alone" in said) == (2, True)
+    (boot / "fw1.zip").write_bytes((boot / "bootfw1.zip").read_bytes())
+    status, said = laid_out(capsys, lima, "stick")
+    assert (status, "laptops would keep the keyjector" in said) == (2, True)
+    for file in boot.iterdir():
+        file.unlink()
+    status, said = laid_out(capsys, lima, "stick")
+    assert (status, "has no keyjector" in said) == (2, True)
+    assert not (lima / "all").exists()
