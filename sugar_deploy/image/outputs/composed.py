@@ -6,6 +6,7 @@ import json
 import posixpath
 import tarfile
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from sugar_deploy.files import sha256_of
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
 
@@ -71,6 +74,16 @@ def _recipe(folder: Path) -> dict[str, Any]:
 
 def _no_image(folder: Path, error: Exception) -> UsageError:
     return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
+
+
+def attributes_in(tree: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The tar's extended attributes, as a program's capabilities are one: path from the root, name, value."""
+    with tarfile.open(tree, "r:") as archive:
+        for member in archive:
+            for header, value in member.pax_headers.items():
+                if header.startswith(_ATTRIBUTE):
+                    path = posixpath.normpath("/" + member.name)
+                    yield path, header.removeprefix(_ATTRIBUTE), value.encode("utf-8", "surrogateescape")
 
 
 def file_in(tree: Path, path: str) -> bytes:
