@@ -1,7 +1,7 @@
 """An ext2 or ext4 file system within an image file, filled from a folder or a tar; no root, no mounting.
 
-mke2fs copies the owners and device nodes that the tar gives. Extended attributes, and every time that mke2fs takes from
-the building machine, are set afterwards, by debugfs.
+mke2fs copies the owners and device nodes that the tar gives. Extended attributes, and every time that mke2fs takes
+from the building machine, are set afterwards, by debugfs.
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ def shown(sizes: dict[str, Any], count: int = 10) -> list[str]:
     for kind in ("packages", "folders"):
         lines.append(f"  {kind}:")
         for one in sizes[kind][:count]:
-            lines.append(f"    {one['bytes'] / 1e6:8.1f} MB, compressed {one['compressed'] / 1e6:8.1f}  {one['name']}")
+            lines.append(
+                f"    {one['bytes'] / 1e6:8.1f} MB, compressed {one['compressed'] / 1e6:8.1f}  {one['name']}"
+            )
     return lines
 
 
