@@ -34,9 +34,9 @@ def output(
     """Make what a model flashes or starts from, out of the FOLDER that `image build` composed.
 
     XO-1.5, XO-1.75 and XO-4 get NAME.zd, NAME.zsp and fsN.zip, signed by the deployment's keys `os` and `fs`; a PC
-    gets NAME.img, to be written onto a disk or a stick. XO-1 gets NAME.onu and NAME.uim, UBIFS behind a boot partition,
-    or with `--filesystem jffs2` NAME.img and NAME.crc, and fs0.zip. manifest.json and sbom.json tell what is in it.
-    The output folder is replaced as a whole, or left as it was.
+    gets NAME.img, to be written onto a disk or a stick. XO-1 gets fs0.zip with NAME.onu and NAME.uim, UBIFS behind a
+    boot partition, or with `--filesystem jffs2` with NAME.img and NAME.crc. manifest.json and sbom.json tell what is
+    in it. The output folder is replaced as a whole, or left as it was.
 
     \b
     Example:

@@ -31,6 +31,9 @@ PACKAGES = {
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has most of these, and where an ordinary user's PATH does not look."""
 
+_DISK_FULL = ("No space left on device", "write failed writing", "bytes to the output file")
+"""Of what is said by tar and sumtool, and by mkfs.ubifs and ubinize, which name no reason."""
+
 
 def program(name: str) -> str:
     """Where a program is; raises DeployError with the package that brings it."""
@@ -67,5 +70,10 @@ def run(argv: Sequence[str], *, epoch: int, stdin: str = "", environment: Mappin
     )
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}"
+        if any(sign in said for sign in _DISK_FULL):
+            raise DeployError(
+                "the disk is full: not all of the image could be written",
+                "Make room where the image is to be: for twice the composed system and the image",
+            )
         raise DeployError(f"`{shlex.join(argv)}` failed: {said}")
     return Said(done.stdout, done.stderr)

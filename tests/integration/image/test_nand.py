@@ -7,6 +7,7 @@ import posixpath
 import random
 import re
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -259,3 +260,14 @@ def test_a_file_system_is_chosen_for_nand_only(tmp_path: Path) -> None:
     compose(tmp_path / "composed", "xo-1.5")
     with pytest.raises(DeployError, match="has no raw NAND"):
         make(tmp_path / "composed", read_model("xo-1.5"), tmp_path / "out", filesystem=NandFilesystem.JFFS2)
+
+
+@pytest.mark.parametrize("room", ["1m", "4m", "6m"])
+def test_a_full_disk_is_told_and_nothing_stays(composed: Path, room: str, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "small", tmp_path], check=True)
+    try:
+        with pytest.raises(DeployError, match="the disk is full"):
+            make(composed / "composed", read_model("xo-1"), tmp_path / "out")
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
