@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -71,9 +72,17 @@ def log_in(driver: Chrome, url: str, password: str) -> None:
 
 def follow(driver: Chrome, element: WebElement) -> None:
     """Clicks, and waits for the page to which that leads."""
+    with leaving(driver):
+        element.click()
+
+
+@contextmanager
+def leaving(driver: Chrome) -> Iterator[None]:
+    """Waits, after what the block does, for another page."""
     before = driver.find_element(By.TAG_NAME, "html")
-    element.click()
-    WebDriverWait(driver, 10).until(staleness_of(before))
+    yield
+    # While the pages change, Chromium's inspector may find the old one neither there nor gone: it is asked again.
+    WebDriverWait(driver, 30, ignored_exceptions=[WebDriverException]).until(staleness_of(before))
 
 
 def text(driver: Chrome, selector: str = "main") -> str:

@@ -14,12 +14,11 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.bundles import activity
 
-from .browser import NARROW, TELEPHONE, WIDE, chromium, follow, fresh, log_in, resize, text
+from .browser import NARROW, TELEPHONE, WIDE, chromium, follow, fresh, leaving, log_in, resize, text
 from .conftest import new_server
 from .laptop import made_up_key, register
 
@@ -182,9 +181,8 @@ def tab_to(page, wanted, most=40):
 
 def press(page, key=Keys.ENTER):
     """Presses a key, or several, and waits for the page to which the last one leads."""
-    before = page.find_element(By.TAG_NAME, "html")
-    ActionChains(page).send_keys(key).perform()
-    WebDriverWait(page, 10).until(staleness_of(before))
+    with leaving(page):
+        ActionChains(page).send_keys(key).perform()
 
 
 def test_with_the_keyboard_alone(page, school):
