@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from sugar_deploy.resources import resource
 from tests.integration.image.ramdisk import packed
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-MODULES = ("nandsim", "jffs2", "ubi", "deflate", "lzo", "zstd", "ubifs")
-COMPRESSORS = ("deflate", "lzo", "zstd")
-"""That UBIFS asks for by name; some kernels have them built in."""
 OPTIONS = {
     # 1 GiB in pages of 2 KiB and erase blocks of 128 KiB, as an XO-1 has it, in mtd0 to mtd2. The simulated one can
     # write parts of a page as well, which the XO-1 cannot: UBI is told where its headers are.
@@ -117,11 +115,18 @@ def machine(folder: Path) -> Machine:
     (kernel,) = (root / "boot").glob("vmlinuz-*")
     all_modules = {path.name.partition(".")[0].replace("-", "_"): path for path in root.rglob("*.ko*")}
     modules: dict[str, bytes] = {}
-    for name in MODULES:
-        if name in COMPRESSORS and name not in all_modules:
-            continue
-        _load(name, all_modules, modules)
+    for name in ("nandsim", *_of_initramfs()):
+        # Some kernels have built in what others have as modules.
+        if name in all_modules:
+            _load(name, all_modules, modules)
     return Machine(kernel, modules, _programs(folder))
+
+
+def _of_initramfs() -> list[str]:
+    """What sugar-xo-boot brings into an XO-1's initramfs for its flash, but for the driver of that chip."""
+    hook = (resource("packages") / "sugar-xo-boot/initramfs/hooks/sugar-xo-boot").read_text("utf-8")
+    (names,) = re.findall(r"^manual_add_modules cafe_nand (.*)$", hook, re.MULTILINE)
+    return str(names).split()
 
 
 def _load(name: str, known: Mapping[str, Path], modules: dict[str, bytes]) -> None:

@@ -28,7 +28,7 @@ from tests.unit.image.nand_laptop import Laptop
 
 # Several erase blocks, some of it that cannot be compressed, and a folder that the disk sorts in its own way.
 CONTENT = {
-    "./etc/words": b"".join(b"word %d\n" % number for number in range(200_000)),
+    "./etc/words": b"".join(b"word %d\n" % number for number in range(80_000)),
     "./etc/noise": b"".join(pow(3, number, 2**61 - 1).to_bytes(8, "big") for number in range(60_000)),
     **{f"./home/note-{number}": b"%d" % number for number in range(60)},
 }
