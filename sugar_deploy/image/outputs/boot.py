@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -39,18 +39,18 @@ def boot_tree(job: Job) -> Path:
     """A tar of the boot partition's content. Raises UsageError where the firmware would not start it."""
     started = _started(job)
     files, links = _added(job, started)
-    return _packed(FOLDERS, files | started, links | {"boot": ".", "boot-alt": "boot"}, job)
+    return packed(job, "boot.tar", FOLDERS, files | started, links | {"boot": ".", "boot-alt": "boot"})
 
 
 def boot_folder(job: Job) -> Path:
     """A tar of what a system without a boot partition needs over what was composed: it has its kernel in /boot."""
     files, links = _added(job, _started(job))
-    # A folder into which something is unpacked takes the time of that, unless the tar tells another.
-    return _packed(
+    return packed(
+        job,
+        "boot.tar",
         (".", "boot", *FOLDERS),
         {f"boot/{name}": content for name, content in files.items()},
         {f"boot/{name}": to for name, to in links.items()} | {"boot-alt": "boot"},
-        job,
     )
 
 
@@ -77,8 +77,14 @@ def _added(job: Job, started: dict[str, bytes]) -> tuple[dict[str, bytes], dict[
     return files, {f"{alias}{number}.zip": f"{kind}{number}.zip" for alias, kind in _SAME.items()}
 
 
-def _packed(folders: Sequence[str], files: dict[str, bytes], links: dict[str, str], job: Job) -> Path:
-    target, epoch = job.work / "boot.tar", job.composed.epoch
+def packed(
+    job: Job, called: str, folders: Sequence[str], files: Mapping[str, bytes], links: Mapping[str, str] = {}
+) -> Path:
+    """A tar in the job's work folder, all of it root's and of the system's time.
+
+    A folder into which something is unpacked takes the time of that: FOLDERS name those that are there already, too.
+    """
+    target, epoch = job.work / called, job.composed.epoch
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for name in folders:
             archive.addfile(_member(name, epoch, tarfile.DIRTYPE, 0o755))

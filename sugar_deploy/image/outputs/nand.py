@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from sugar_deploy.errors import DeployError
+from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.models import Nand, NandFilesystem
 from sugar_deploy.image.nand import checksums
 from sugar_deploy.image.nand.writing import Part, script
 from sugar_deploy.image.outputs import sizes
-from sugar_deploy.image.outputs.boot import boot_folder, boot_tree
+from sugar_deploy.image.outputs.boot import boot_folder, boot_tree, packed
+from sugar_deploy.image.outputs.composed import file_in
 from sugar_deploy.image.outputs.flashfs import TooLarge, Tree, jffs2, ubi
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
@@ -34,7 +35,8 @@ def make(job: Job) -> None:
 
 def _jffs2(job: Job, nand: Nand, work: Path) -> Path:
     image, limit = job.beside(".img"), nand.blocks - nand.spare_blocks - _KEPT_BY_JFFS2
-    tree = Tree((job.composed.tree, boot_folder(job)), job.composed.identity("/"), job.composed.epoch, work)
+    tars = (job.composed.tree, boot_folder(job), *_mounts(job, "mtd0 / jffs2 defaults 0 0"))
+    tree = Tree(tars, job.composed.identity("/"), job.composed.epoch, work)
     jffs2(image, tree, nand)
     blocks = image.stat().st_size // nand.erase_block
     if blocks > limit:
@@ -58,7 +60,8 @@ def _ubifs(job: Job, nand: Nand, work: Path) -> Path:
             f"for {_megabytes(limit, nand)}",
             "Give boot_blocks of the model more, or compose it with a smaller kernel",
         )
-    tree = Tree((job.composed.tree,), job.composed.identity("/"), epoch, work / "for-root")
+    mounts = _mounts(job, "ubi0:rootfs / ubifs defaults 0 0", "mtd:boot /bootpart jffs2 nofail 0 0")
+    tree = Tree((job.composed.tree, *mounts), job.composed.identity("/"), epoch, work / "for-root")
     try:
         ubi(root, tree, nand, nand.system_blocks)
     except TooLarge as error:
@@ -73,6 +76,19 @@ def _ubifs(job: Job, nand: Nand, work: Path) -> Path:
     spec = job.beside(".onu")
     spec.write_bytes(script(data, parts, job.progress))
     return spec
+
+
+def _mounts(job: Job, *lines: str) -> tuple[Path, ...]:
+    """A tar of the fstab that the system needs: without it the root stays read-only. None where it has one."""
+    try:
+        there = file_in(job.composed.tree, "/etc/fstab").decode("utf-8", "replace")
+    except UsageError:
+        there = ""
+    if any(line.strip() and not line.startswith("#") for line in there.split("\n")):
+        return ()
+    content = "".join(f"{line}\n" for line in ("# By what the image's NAND holds.", *lines)).encode("ascii")
+    places = [line.split()[1].lstrip("/") for line in lines[1:]]
+    return (packed(job, "mounts.tar", (".", "etc", *places), {"etc/fstab": content}),)
 
 
 def _megabytes(blocks: int, nand: Nand) -> str:

@@ -149,7 +149,14 @@ def console(flashed: tuple[Laptop, Laptop], tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_kernel_has_the_composed_system_on_ubifs(console: str, composed: Path) -> None:
-    assert told(console, "system") == expected(composed / "composed/root.tar", capabilities=False)
+    found, system = told(console, "system"), expected(composed / "composed/root.tar", capabilities=False)
+    assert {path for path in found if path not in system} == {"/etc/fstab", "/bootpart"}
+    # That a folder has more in it shows in its links and time.
+    assert [path for path in system if path not in {"", "/etc"} and found[path] != system[path]] == []
+    fstab = (
+        b"# By what the image's NAND holds.\nubi0:rootfs / ubifs defaults 0 0\nmtd:boot /bootpart jffs2 nofail 0 0\n"
+    )
+    assert found["/etc/fstab"].endswith(f"={fnv(fstab):x}")
 
 
 def test_the_kernel_has_it_on_jffs2_with_what_the_firmware_starts(console: str, composed: Path) -> None:
@@ -157,11 +164,10 @@ def test_the_kernel_has_it_on_jffs2_with_what_the_firmware_starts(console: str, 
     system = expected(composed / "composed/root.tar", capabilities=True)
     more = {path for path in found if path not in system}
     assert more == {
-        *("/boot-alt", "/runin", "/security", "/security/state", "/boot/olpc.fth", "/boot/olpc_build"),
+        *("/boot-alt", "/runin", "/security", "/security/state", "/boot/olpc.fth", "/boot/olpc_build", "/etc/fstab"),
         *(f"/boot/{name}0.zip" for name in ("runos", "runrd", "actos", "actrd")),
     }
-    same = {path: facts for path, facts in found.items() if path not in {*more, "", "/boot"}}
-    assert same == {path: facts for path, facts in system.items() if path not in {"", "/boot"}}
+    assert [path for path in system if path not in {"", "/boot", "/etc"} and found[path] != system[path]] == []
 
 
 def test_the_kernel_has_what_the_firmware_starts_on_the_boot_partition(console: str) -> None:
@@ -271,3 +277,13 @@ def test_a_full_disk_is_told_and_nothing_stays(composed: Path, room: str, tmp_pa
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_an_fstab_of_the_deployers_own_stays(tmp_path: Path) -> None:
+    own = {"./etc/fstab": b"# mine\nubi0:rootfs / ubifs ro 0 0\n"}
+    compose(tmp_path / "composed", "xo-1", more=own)
+    with tarfile.open(tmp_path / "composed/root.tar") as tar:
+        assert tar.extractfile("./etc/fstab").read() == own["./etc/fstab"]
+    out = made(tmp_path, NandFilesystem.JFFS2, signed=False)
+    content = (out / "sugar0.img").read_bytes()
+    assert (b"# mine" in content, b"By what the image" in content) == (True, False)
