@@ -15,10 +15,10 @@ from tests.integration.image.ramdisk import packed
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 OPTIONS = {
-    # 1 GiB in pages of 2 KiB and erase blocks of 128 KiB, as an XO-1 has it, in mtd0 to mtd2. The simulated one can
-    # write parts of a page as well, which the XO-1 cannot: UBI is told where its headers are.
-    "nandsim.ko": "first_id_byte=0xec second_id_byte=0xd3 third_id_byte=0x51 fourth_id_byte=0x95 parts=512,1000",
-    "ubi.ko": "mtd=1,2048",
+    # 1 GiB in pages of 2 KiB and erase blocks of 128 KiB. Of the XO-1's partitions mtd0 is the map, mtd1 `boot` and
+    # mtd2 `system`; mtd3 is for an image without them.
+    "nandsim.ko": "first_id_byte=0xec second_id_byte=0xd3 third_id_byte=0x51 fourth_id_byte=0x95 parts=1,512,1000",
+    "ubi.ko": "mtd=$UBIMTD",
 }
 QEMU, CONSOLE = {
     "amd64": (("qemu-system-x86_64", "-machine", "q35"), "ttyS0"),
@@ -74,7 +74,7 @@ class Machine:
     programs: dict[str, tuple[int, bytes]]
 
     def run(self, flash: str, script: str, files: Mapping[str, bytes], folder: Path) -> str:
-        """What was on the console: the chip is there, FLASH fills it, UBI takes mtd1, and SCRIPT looks at it all.
+        """What was on the console: FLASH fills the chip and sets UBIMTD, what UBI takes, and SCRIPT looks at it all.
 
         Both are for busybox's shell, with FILES in /.
         """

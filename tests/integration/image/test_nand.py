@@ -20,6 +20,7 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.image.models import Model, NandFilesystem, read_model
 from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
+from sugar_deploy.resources import resource
 from tests.integration.image.flash_machine import machine
 from tests.integration.image.system import CAPABILITY, X86, compose
 from tests.integration.image.test_disks import KEYS, SIGNER
@@ -121,18 +122,25 @@ def fnv(content: bytes) -> int:
     return value
 
 
+# As the initramfs does it, with the package's own words for where the root is.
 FLASH = """
-for part in 0 1 2; do dd if=/part$part of=/dev/mtd$part bs=131072 2>/dev/null; done
+for part in 1 2 3; do dd if=/part$part of=/dev/mtd$part bs=131072 2>/dev/null; done
+XO_SYSTEM=/xo
+mkdir -p /xo/sys/class/mtd/mtd2
+echo system >/xo/sys/class/mtd/mtd2/name
+. /disk.sh
+for setting in $(root_of_bootpath /pci/nandflash@c:boot); do export "$setting"; done
 """
 LOOK = """
 show() { cd /mnt; echo begin $1; tell; echo end $1; cd /; umount /mnt; }
-mount -t jffs2 -o ro mtd0 /mnt && show boot
-mount -t ubifs -o ro ubi0:rootfs /mnt && show system
-mount -t jffs2 -o ro mtd2 /mnt && show whole
-mount -t ubifs ubi0:rootfs /mnt && echo of the child >/mnt/home/note-0 && umount /mnt
-mount -t ubifs ubi0:rootfs /mnt && cat /mnt/home/note-0 /mnt/home/note-1 && echo && umount /mnt
-mount -t jffs2 mtd2 /mnt && echo of the child >/mnt/home/note-0 && umount /mnt
-mount -t jffs2 mtd2 /mnt && cat /mnt/home/note-0 /mnt/home/note-1 && echo && umount /mnt
+set -- $(store_device)
+mount -t $2 -o ro $1 /mnt && show boot
+mount -t $ROOTFSTYPE -o ro $ROOT /mnt && show system
+mount -t jffs2 -o ro mtd3 /mnt && show whole
+mount -t ubifs $ROOT /mnt && echo of the child >/mnt/home/note-0 && umount /mnt
+mount -t ubifs $ROOT /mnt && cat /mnt/home/note-0 /mnt/home/note-1 && echo && umount /mnt
+mount -t jffs2 mtd3 /mnt && echo of the child >/mnt/home/note-0 && umount /mnt
+mount -t jffs2 mtd3 /mnt && cat /mnt/home/note-0 /mnt/home/note-1 && echo && umount /mnt
 """
 
 
@@ -141,7 +149,8 @@ def console(flashed: tuple[Laptop, Laptop], tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("machine")
     keyed, copied = flashed
     parts = (keyed.held["boot"], keyed.held["system"], copied.held[""])
-    files = {f"part{number}": bytes(content) for number, content in enumerate(parts)}
+    files = {f"part{number}": bytes(content) for number, content in enumerate(parts, start=1)}
+    files["disk.sh"] = (resource("packages") / "sugar-xo-boot/lib/disk.sh").read_bytes()
     try:
         return machine(folder).run(FLASH, LOOK, files, folder)
     finally:
