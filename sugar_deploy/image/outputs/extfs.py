@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import attributes_in
 from sugar_deploy.image.outputs.programs import program, run
 from sugar_deploy.image.outputs.unpacked import run_on
@@ -61,8 +62,10 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
         run_on(unpacked, (tree,), mke2fs, epoch=epoch)
     except DeployError as error:
         if "Could not allocate" in error.message or "No space left in" in error.message:
+            filling = "\n".join(sizes.shown(sizes.measured(tree)))
             raise DeployError(
-                f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it",
+                f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it:\n"
+                f"{filling}",
                 "Leave packages out, or take a larger medium",
             ) from error
         raise
