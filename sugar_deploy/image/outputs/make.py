@@ -15,7 +15,7 @@ from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
 from sugar_deploy.render.swap import replacing
 
-_MAKERS = {Flow.ZD: zd_disk.make, Flow.NAND: nand.make, Flow.DISK: pc.make}
+MAKERS = {Flow.ZD: zd_disk.make, Flow.NAND: nand.make, Flow.DISK: pc.make}
 _CHECKED = {Flow.ZD: (".zd", ".zip"), Flow.NAND: (".img", ".onu", ".zip"), Flow.DISK: ()}
 _NAME = re.compile(r"[a-z0-9]{1,8}")
 
@@ -54,7 +54,7 @@ def make(
     with replacing(out, manifest.NAME, "an image") as (draft, former):
         job = Job(model, medium, composed, called, signer, draft, former, progress, _filesystem(model, filesystem))
         job.work.mkdir()
-        _MAKERS[model.flow](job)
+        MAKERS[model.flow](job)
         shutil.rmtree(job.work)
         _require_sound(job)
         listing.write(listing.listed(composed.tree), draft)

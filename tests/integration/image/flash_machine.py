@@ -17,7 +17,7 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 OPTIONS = {
     # 1 GiB in pages of 2 KiB and erase blocks of 128 KiB. Of the XO-1's partitions mtd0 is the map, mtd1 `boot` and
     # mtd2 `system`; mtd3 is for an image without them.
-    "nandsim.ko": "first_id_byte=0xec second_id_byte=0xd3 third_id_byte=0x51 fourth_id_byte=0x95 parts=1,512,1000",
+    "nandsim.ko": "first_id_byte=0xec second_id_byte=0xd3 third_id_byte=0x51 fourth_id_byte=0x95 parts=1,384,1000",
     "ubi.ko": "mtd=$UBIMTD",
 }
 QEMU, CONSOLE = {

@@ -198,7 +198,7 @@ def test_the_kernel_writes_into_both(console: str) -> None:
 
 def test_the_laptop_takes_partitions_marks_and_clean_markers(flashed: tuple[Laptop, Laptop]) -> None:
     keyed, _ = flashed
-    assert keyed.sizes == {"boot": 512, "system": -1}
+    assert keyed.sizes == {"boot": 384, "system": -1}
     assert (keyed.marked, keyed.cleaned) == (["boot", "system"], ["boot"])
     assert keyed.held["system"].startswith(b"UBI#")
 
