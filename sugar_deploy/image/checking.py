@@ -8,7 +8,7 @@ from pathlib import Path
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.checking import check_bundle
 from sugar_deploy.image.bundles.signing import Key
-from sugar_deploy.image.nand import checksums
+from sugar_deploy.image.nand import checksums, jffs2
 from sugar_deploy.image.nand.script import check_script
 from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.checking import check_image, check_spec, data_name
@@ -30,7 +30,9 @@ def check_file(file: Path, keys: Sequence[Key] = ()) -> Report:
     if kind == ".zsp":
         return check_spec(file, _beside(file, file.with_suffix(".zd").name))
     if kind == ".img":
-        return Report(errors=checksums.faults(file))
+        report = jffs2.check(file)
+        report.errors = checksums.faults(file) + report.errors
+        return report
     if kind == ".onu":
         content = file.read_bytes()
         return check_script(file.name, content, _beside(file, data_name(content)))

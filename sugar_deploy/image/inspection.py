@@ -13,6 +13,8 @@ from sugar_deploy.image.zd.reading import chunks, expanded, header
 _ENTRY = struct.Struct("<B3xB3xII")
 _TABLE, _MARK = 446, b"\x55\xaa"
 _SECTOR = 512
+_LARGEST = 15
+"""Packages and folders that are told; the manifest has all of them."""
 
 
 def inspected(path: Path) -> dict[str, Any]:
@@ -32,9 +34,19 @@ def inspected(path: Path) -> dict[str, Any]:
 
 
 def _summary(said: dict[str, Any]) -> dict[str, Any]:
-    """A manifest, with how many packages there are in place of all of them."""
+    """A manifest, with how many packages there are in place of all of them, and which are the largest."""
     kept = ("model", "title", "medium", "recipe", "time", "keys", "files", "proved", "unproved")
-    return {name: said[name] for name in kept} | {"packages": len(said["packages"])}
+    told = {name: said[name] for name in kept} | {"packages": len(said["packages"])}
+    if "sizes" not in said:  # Images told nothing of it at first.
+        return told
+    sizes = said["sizes"]
+    return told | {
+        "filesystem": said["filesystem"],
+        "notes": said["notes"],
+        "system": {name: sizes[name] for name in ("bytes", "compressed")},
+        "largest packages": sizes["packages"][:_LARGEST],
+        "largest folders": sizes["folders"][:_LARGEST],
+    }
 
 
 def _partitions(path: Path) -> list[dict[str, Any]]:

@@ -33,6 +33,15 @@ class Flow(StrEnum):
     """Somebody writes the disk image onto a disk."""
 
 
+class NandFilesystem(StrEnum):
+    """What an image for raw NAND holds."""
+
+    JFFS2 = "jffs2"
+    """One JFFS2 over all of it: .img and .crc."""
+    UBIFS = "ubifs"
+    """A small JFFS2 that the firmware reads, and UBIFS: .onu and .uim."""
+
+
 class Kernel(_Part):
     """What starts the model: Debian's package of a kernel, or one that the deployer supplies."""
 
@@ -78,6 +87,15 @@ class Nand(_Part):
     page: Bytes
     blocks: Annotated[int, Field(gt=0)] = Field(description="Erase blocks of the smallest chip that was shipped.")
     boot_blocks: Annotated[int, Field(gt=0)] = Field(description="Of the partition that the firmware reads.")
+    spare_blocks: Annotated[int, Field(gt=0)] = Field(
+        description="Left for bad blocks, their table, the partition map and UBI's own; no image takes them."
+    )
+    filesystem: NandFilesystem = Field(description="What is made where nobody asks for the other one.")
+
+    @property
+    def system_blocks(self) -> int:
+        """Erase blocks that are left for the system behind the boot partition."""
+        return self.blocks - self.boot_blocks - self.spare_blocks
 
 
 class Model(_Part):

@@ -18,7 +18,8 @@ root_of_bootpath() {
 
 nand_root() {
     if [ "$(cat "$XO_SYSTEM/sys/class/mtd/mtd2/name" 2>/dev/null)" = system ]; then
-        printf '%s\n' UBIMTD=2 ROOT=ubi0_0 ROOTFSTYPE=ubifs
+        # Behind the comma, where UBI's headers are: at the second page, whatever parts of pages the chip could write.
+        printf '%s\n' UBIMTD=2,2048 ROOT=ubi0_0 ROOTFSTYPE=ubifs
     else
         printf '%s\n' ROOT=mtd0 ROOTFSTYPE=jffs2 "ROOTFLAGS='-o rp_size=4096'"
     fi

@@ -7,6 +7,7 @@ import json
 import posixpath
 import tarfile
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,11 +16,11 @@ from sugar_deploy.errors import UsageError
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
 _CHUNK = 2**20
-_ATTRIBUTE = "SCHILY.xattr."
-"""What tar puts before an extended attribute's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,15 @@ def _recipe(folder: Path) -> dict[str, Any]:
 
 def _no_image(folder: Path, error: Exception) -> UsageError:
     return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
+
+
+def attributes_in(tree: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The tar's extended attributes, as a program's capabilities are one: path from the root, name, value."""
+    with tarfile.open(tree, "r:") as archive:
+        for member in archive:
+            path = posixpath.normpath("/" + member.name)
+            for name, value in attributes(member).items():
+                yield path, name, value
 
 
 def file_in(tree: Path, path: str) -> bytes:

@@ -1,34 +1,27 @@
 """An ext2 or ext4 file system within an image file, filled from a folder or a tar; no root, no mounting.
 
-fakeroot remembers the owners and device nodes that the tar gives, and mke2fs copies them. Extended attributes, which
-fakeroot mistakes, and every time that mke2fs takes from the building machine are set afterwards, by debugfs.
+mke2fs copies the owners and device nodes that the tar gives. Extended attributes, and every time that mke2fs takes
+from the building machine, are set afterwards, by debugfs.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
-import tarfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.outputs.composed import attributes
+from sugar_deploy.image.outputs import sizes
+from sugar_deploy.image.outputs.composed import attributes_in
 from sugar_deploy.image.outputs.programs import program, run
+from sugar_deploy.image.outputs.unpacked import run_on
 
 BLOCK = 4096
 # What kernels of the laptops' first years cannot mount is left out: checksums and 64 bit came with 3.6 and after,
 # the file of orphans with 5.15. Tables are written out, as what is left over on a card would show through.
 _COMMON = ("lazy_itable_init=0", "lazy_journal_init=0", "nodiscard", "root_owner=0:0")
-_FILL = """set -eu
-mkdir "$1"
-tar --extract --file "$2" --directory "$1" --numeric-owner --preserve-permissions --same-owner \
-    --delay-directory-restore
-shift 2
-exec "$@"
-"""
 _FREE = re.compile(r"^\s+Free inodes: (.*)$", re.MULTILINE)
 _COUNT = re.compile(r"^Inode count:\s+(\d+)$", re.MULTILINE)
 
@@ -66,11 +59,13 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
     mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(unpacked)]
     mke2fs += [str(place.image), str(place.size // BLOCK)]
     try:
-        run(["fakeroot", "--", "sh", "-c", _FILL, "fill", str(unpacked), str(tree), *mke2fs], epoch=epoch)
+        run_on(unpacked, (tree,), mke2fs, epoch=epoch)
     except DeployError as error:
         if "Could not allocate" in error.message or "No space left in" in error.message:
+            filling = "\n".join(sizes.shown(sizes.measured(tree)))
             raise DeployError(
-                f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it",
+                f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it:\n"
+                f"{filling}",
                 "Leave packages out, or take a larger medium",
             ) from error
         raise
@@ -86,13 +81,11 @@ def _address(place: Place) -> str:
 def _attributes(tree: Path, work: Path) -> list[str]:
     """What tells debugfs the tar's extended attributes, as a program's capabilities are one; values lie in WORK."""
     lines: list[str] = []
-    with tarfile.open(tree) as archive:
-        for member in archive:
-            for name, value in attributes(member).items():
-                file = work / f"attribute-{len(lines)}"
-                file.write_bytes(value)
-                path = posixpath.normpath("/" + member.name).replace('"', '""')
-                lines.append(f'ea_set -f {file} "{path}" {name}')
+    for path, name, value in attributes_in(tree):
+        file = work / f"attribute-{len(lines)}"
+        file.write_bytes(value)
+        quoted = path.replace('"', '""')
+        lines.append(f'ea_set -f {file} "{quoted}" {name}')
     return lines
 
 

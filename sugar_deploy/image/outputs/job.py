@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sugar_deploy.image.models import Medium, Model
+from sugar_deploy.image.models import Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.signing import Signer
 
@@ -26,6 +26,9 @@ class Job:
     draft: Path
     former: Path
     progress: Progress
+    filesystem: NandFilesystem | None = None
+    notes: list[str] = field(default_factory=list)
+    """What the manifest tells of it besides."""
 
     @property
     def work(self) -> Path:

@@ -8,22 +8,22 @@ from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.checking import check_file
-from sugar_deploy.image.models import Flow, Medium, Model
+from sugar_deploy.image.models import Flow, Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs import composed as composition
-from sugar_deploy.image.outputs import disk, listing, manifest, pc, zd_disk
+from sugar_deploy.image.outputs import disk, listing, manifest, nand, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.render.swap import replacing
 
-MAKERS = {Flow.ZD: zd_disk.make, Flow.DISK: pc.make}
-_CHECKED = {Flow.ZD: (".zd", ".zip"), Flow.DISK: ()}
+MAKERS = {Flow.ZD: zd_disk.make, Flow.NAND: nand.make, Flow.DISK: pc.make}
+_CHECKED = {Flow.ZD: (".zd", ".zip"), Flow.NAND: (".img", ".onu", ".zip"), Flow.DISK: ()}
 _NAME = re.compile(r"[a-z0-9]{1,8}")
 
 
 def default_name(model: Model, medium: Medium | None) -> str:
     """What an image's files are called: few enough characters for the firmware's view of FAT."""
-    size = (medium.name if medium else "nand").removesuffix("gb")
+    size = medium.name.removesuffix("gb") if medium else ""
     return f"sugar{'' if model.number is None else model.number}{size}"[:8]
 
 
@@ -34,6 +34,7 @@ def make(
     *,
     size: str | None = None,
     name: str | None = None,
+    filesystem: NandFilesystem | None = None,
     signer: Signer | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Path:
@@ -44,11 +45,6 @@ def make(
     composed = composition.read(folder)
     if composed.recipe.get("model", model.name) != model.name:
         raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
-    if model.flow not in MAKERS:
-        raise UsageError(
-            f"No image for {model.name} is made of a composed system yet: its NAND takes JFFS2 or UBIFS",
-            f"Make the file system of {folder}/root.tar with mtd-utils; image verify checks it with its .crc",
-        )
     medium = disk.medium_of(model, size) if model.media else None
     called = name or default_name(model, medium)
     if not _NAME.fullmatch(called):
@@ -60,7 +56,7 @@ def make(
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
-        job = Job(model, medium, composed, called, signer, draft, former, progress)
+        job = Job(model, medium, composed, called, signer, draft, former, progress, _filesystem(model, filesystem))
         job.work.mkdir()
         MAKERS[model.flow](job)
         shutil.rmtree(job.work)
@@ -69,6 +65,12 @@ def make(
         manifest.describe(job)
         draft.chmod(0o755)
     return out
+
+
+def _filesystem(model: Model, asked: NandFilesystem | None) -> NandFilesystem | None:
+    if model.nand is None and asked:
+        raise UsageError(f"{model.name} has no raw NAND: nobody chooses its file system", "Leave --filesystem out")
+    return asked or (model.nand.filesystem if model.nand else None)
 
 
 def _require_sound(job: Job) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sugar_deploy.errors import UsageError
 from sugar_deploy.files import sha256_of
 from sugar_deploy.image.models import Model
+from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.job import Job
 
@@ -35,6 +36,9 @@ def describe(job: Job) -> None:
         "keys": job.signer.used if job.signer else [],
         "files": files,
         "packages": composed.packages,
+        "filesystem": job.filesystem.value if job.filesystem else None,
+        "sizes": sizes.measured(composed.tree),
+        "notes": job.notes,
         "proved": list(model.proved),
         "unproved": list(model.unproved),
     }

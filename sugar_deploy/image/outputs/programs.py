@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sugar_deploy.errors import DeployError
@@ -23,6 +23,11 @@ PACKAGES = {
     "mcopy": "mtools",
     "mmd": "mtools",
     "grub-mkimage": "grub-common",
+    "mkfs.jffs2": "mtd-utils",
+    "mkfs.ubifs": "mtd-utils",
+    "sumtool": "mtd-utils",
+    "ubinize": "mtd-utils",
+    "cc": "build-essential",
 }
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has most of these, and where an ordinary user's PATH does not look."""
@@ -44,10 +49,10 @@ class Said:
     complaints: str
 
 
-def run(argv: Sequence[str], *, epoch: int, stdin: str = "") -> Said:
+def run(argv: Sequence[str], *, epoch: int, stdin: str = "", environment: Mapping[str, str] = {}) -> Said:
     """What a program said. It takes EPOCH (Unix seconds) for the present, as far as it asks us.
 
-    Raises DeployError with the command and what it said, OSError where the disk is full.
+    ENVIRONMENT is added to ours. Raises DeployError with the command and what it said, OSError where the disk is full.
     """
     command = [program(argv[0]), *argv[1:]]
     fixed = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -61,7 +66,7 @@ def run(argv: Sequence[str], *, epoch: int, stdin: str = "") -> Said:
         text=True,
         errors="replace",
         check=False,
-        env={**os.environ, "PATH": path, **fixed},
+        env={**os.environ, "PATH": path, **fixed, **environment},
     )
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}"

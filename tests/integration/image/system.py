@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 EPOCH = 1_600_000_000
 X86 = bytes(0x202) + b"HdrS" + bytes(600)
@@ -39,7 +39,13 @@ def compose(
         _add(tar, "./etc/shadow", b"*", mode=0o640, owner=(0, 42))
         _add(tar, "./home/ana", kind=tarfile.DIRTYPE, mode=0o700, owner=(1000, 1000))
         _add(tar, './home/ana/a "quoted" name', b"ana", owner=(1000, 1000))
+        there = {".", *(f"./{name}" for name in ("bin", "boot", "dev", "etc", "home"))}
         for name, content in more.items():
+            for parent in reversed(PurePath(name).parents):
+                path = "." if str(parent) == "." else f"./{parent}"
+                if path not in there:
+                    _add(tar, path, kind=tarfile.DIRTYPE, mode=0o755)
+                    there.add(path)
             _add(tar, name, content)
     recipe = {"model": model, "suite": "bookworm", "architecture": "i386", "snapshot": SNAPSHOT, "stages": []}
     packages = [

@@ -19,10 +19,17 @@ from tests.unit.image.bundle_reader import takes
 Capture = pytest.CaptureFixture[str]
 
 
-def test_what_is_not_made_yet_is_told(tmp_path: Path, capsys: Capture) -> None:
-    composed = compose(tmp_path / "composed", "xo-1")
-    status, _, err = run(capsys, "image", "output", composed, "-o", tmp_path / "out", "--unsigned")
-    assert (status, "No image for xo-1" in err, (tmp_path / "out").exists()) == (2, True, False), err
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [((), {"sugar0.onu", "sugar0.uim"}), (("--filesystem", "jffs2"), {"sugar0.img", "sugar0.crc"})],
+)
+def test_an_xo_1s_stick(words: tuple[str, ...], files: set[str], tmp_path: Path, capsys: Capture) -> None:
+    composed, out = compose(tmp_path / "composed", "xo-1"), tmp_path / "out"
+    assert run(capsys, "image", "output", composed, "-o", out, "--unsigned", *words)[0] == 0
+    status, _, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick")
+    assert (status, err) == (0, "")
+    assert {path.name for path in (tmp_path / "stick").iterdir()} == files | {"contents.txt"}
+    assert run(capsys, "image", "verify", tmp_path / "stick")[0] == 0
 
 
 def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +59,7 @@ def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: py
         (("output", "{composed}", "-o", "{folder}/out", "--unsigned", "--size", "64gb"), "no image of the size 64gb"),
         (("output", "{composed}", "-o", "{folder}/out", "--unsigned", "--name", "much-too-long"), "is no name"),
         (("output", "{composed}", "-o", "{composed}", "--unsigned"), "is not an image"),
+        (("output", "{composed}", "-o", "{folder}/out", "--unsigned", "--filesystem", "ubifs"), "has no raw NAND"),
         (("media", "-o", "{folder}/stick"), "there is nothing to be put"),
         (("inspect", "{folder}"), "is no image's manifest"),
         (("diff", "{folder}", "{folder}"), "is no image"),

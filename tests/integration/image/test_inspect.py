@@ -26,6 +26,8 @@ def test_a_folder_tells_its_snapshot_keys_and_files(made: Path) -> None:
     told = json.loads(done.stdout)
     assert told["recipe"]["snapshot"] == SNAPSHOT
     assert told["packages"] == 2
+    assert told["largest folders"][0]["name"] == "/boot"
+    assert told["system"]["bytes"] == sum(one["bytes"] for one in told["largest packages"])
     assert [key["purpose"] for key in told["keys"]] == ["os", "fs"]
     assert {one["name"] for one in told["files"]} >= {"sugar11.zd", "sugar11.zsp", "fs1.zip", "sbom.json"}
 

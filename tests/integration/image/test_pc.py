@@ -15,6 +15,7 @@ from sugar_deploy.image.outputs.make import make
 from sugar_deploy.lab.image import obtain, recipe
 from sugar_deploy.lab.mirror import read_mirror
 from sugar_deploy.lab.qemu import kernel_packages, newest_boot_file
+from tests.integration.image.ramdisk import packed
 from tests.integration.image.system import compose
 
 MARK = "the image's own ramdisk has begun"
@@ -44,17 +45,10 @@ def pc() -> Model:
 
 
 def ramdisk(work: Path) -> bytes:
-    """A ramdisk as the kernel documents it (newc), in which /init tells that it runs and then reboots."""
+    """A ramdisk in which /init tells that it runs and then reboots."""
     (work / "init.c").write_text(INIT % MARK)
     subprocess.run(["gcc", "-static", "-Os", "-o", work / "init", work / "init.c"], check=True)
-    entries = [("dev", 0o040755, b""), ("init", 0o100755, (work / "init").read_bytes()), ("TRAILER!!!", 0, b"")]
-    archive = b""
-    for number, (name, mode, content) in enumerate(entries):
-        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
-        archive += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
-        archive += bytes(-len(archive) % 4) + content
-        archive += bytes(-len(archive) % 4)
-    return archive
+    return packed({"dev": (0o040755, b""), "init": (0o100755, (work / "init").read_bytes())})
 
 
 @pytest.fixture(scope="module")

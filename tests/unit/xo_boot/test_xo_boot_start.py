@@ -96,7 +96,7 @@ def test_the_external_card_of_an_xo_4_is_on_another_bus(laptop: Laptop) -> None:
 def test_a_partitioned_flash_has_its_root_on_ubi(laptop: Laptop) -> None:
     laptop.write("sys/class/mtd/mtd2/name", b"system\n")
     found = laptop.says('root_of_bootpath "$1"', "/pci/nandflash@c:boot,\\boot\\runos0.zip")
-    assert found == "UBIMTD=2\nROOT=ubi0_0\nROOTFSTYPE=ubifs"
+    assert found == "UBIMTD=2,2048\nROOT=ubi0_0\nROOTFSTYPE=ubifs"
 
 
 def test_media_are_cards_before_sticks_and_partitions_before_the_whole(laptop: Laptop) -> None:

@@ -1,0 +1,18 @@
+"""A ramdisk as the kernel documents it (newc)."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+
+
+def packed(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
+    """An archive of entries by their names: mode with its kind, and content or a link's target; folders first."""
+    archive = b""
+    for number, (name, (mode, content)) in enumerate([*entries.items(), ("TRAILER!!!", (0, b""))]):
+        links = 2 if stat.S_ISDIR(mode) else 1
+        fields = (number, mode, 0, 0, links, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
+        archive += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+        archive += bytes(-len(archive) % 4) + content
+        archive += bytes(-len(archive) % 4)
+    return archive
