@@ -26,6 +26,24 @@ def default_name(model: Model, medium: Medium | None) -> str:
     return f"sugar{'' if model.number is None else model.number}{size}"[:8]
 
 
+def planned(model: Model, size: str | None, name: str | None) -> tuple[Medium | None, str]:
+    """The medium that an image is made for, and its files' name; raises UsageError for what is not made."""
+    if model.flow not in MAKERS:
+        raise UsageError(
+            f"No image for {model.name} is made of a composed system yet: its NAND takes JFFS2 or UBIFS",
+            "Compose it alone with image build --compose-only, and make the file system of its root.tar with "
+            "mtd-utils; image verify checks that with its .crc",
+        )
+    medium = disk.medium_of(model, size) if model.media else None
+    called = name or default_name(model, medium)
+    if not _NAME.fullmatch(called):
+        raise UsageError(
+            f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
+            f"As {default_name(model, medium)}",
+        )
+    return medium, called
+
+
 def make(
     folder: Path,
     model: Model,
@@ -43,18 +61,7 @@ def make(
     composed = composition.read(folder)
     if composed.recipe.get("model", model.name) != model.name:
         raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
-    if model.flow not in MAKERS:
-        raise UsageError(
-            f"No image for {model.name} is made of a composed system yet: its NAND takes JFFS2 or UBIFS",
-            f"Make the file system of {folder}/root.tar with mtd-utils; image verify checks it with its .crc",
-        )
-    medium = disk.medium_of(model, size) if model.media else None
-    called = name or default_name(model, medium)
-    if not _NAME.fullmatch(called):
-        raise UsageError(
-            f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
-            f"As {default_name(model, medium)}",
-        )
+    medium, called = planned(model, size, name)
     with replacing(out, manifest.NAME, "an image") as (draft, former):
         job = Job(model, medium, composed, called, signer, draft, former, progress)
         job.work.mkdir()
