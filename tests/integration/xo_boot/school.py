@@ -1,4 +1,4 @@
-"""A school's LAN in a network namespace: names and addresses by dnsmasq, leases and registrations by the real server."""
+"""A school's LAN in a network namespace: addresses by dnsmasq, leases and registrations by the real server."""
 
 from __future__ import annotations
 
