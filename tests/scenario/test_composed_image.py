@@ -45,8 +45,9 @@ BOOT_SECONDS = 1200
 NICK = "Sugar"
 """The name of the image's user: it is not asked for."""
 IN_SESSION = (
-    "runuser -u olpc -- env HOME=/home/olpc DISPLAY=:0 LANG=C.UTF-8 SUGAR_PROFILE=default "
-    "SUGAR_HOME=/home/olpc/.sugar XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus"
+    "runuser -u olpc -- env HOME=/home/olpc DISPLAY=:0 LANG=C.UTF-8 "
+    "SUGAR_PROFILE=default SUGAR_HOME=/home/olpc/.sugar "
+    "XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus"
 )
 REGISTER = Path(__file__).parent / "laptop" / "register.py"
 # What the deployment lays over the system: a shell for the tests on the serial line, and no minutes of waiting.
