@@ -5,6 +5,7 @@ The processor is one of 32 bits without what the laptop's lacks; kernel and ramd
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -137,7 +138,10 @@ class Xo:
             self.asks("input-send-event", events=[{"type": "btn", "data": {"down": is_down, "button": "left"}}])
 
     def console(self) -> str:
-        """All that came over the serial line."""
+        """All that came over the serial line; what came is taken from QEMU, which would wait for that."""
+        with contextlib.suppress(OSError):  # nothing has come, or QEMU has ended, which `awaits` tells
+            while self._serial.recv(65536, socket.MSG_DONTWAIT):
+                pass
         return (self.folder / "console").read_text(errors="replace")
 
     def awaits_shell(self, seconds: float) -> None:
