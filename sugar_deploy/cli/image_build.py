@@ -8,30 +8,45 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sugar_deploy.cli.image_progress import blocks_shown
+from sugar_deploy.cli.image_signing import output_options, signer
+from sugar_deploy.cli.keys_options import Asked
 from sugar_deploy.cli.narrate import narrator
-from sugar_deploy.cli.options import folder_option, json_option, verbosity_options
-from sugar_deploy.folder import Folder
+from sugar_deploy.cli.options import json_option, verbosity_options
 
 if TYPE_CHECKING:
+    from sugar_deploy.image.build import Built
     from sugar_deploy.image.models import Model
 
 
 @click.command()
-@click.option("--model", "name", metavar="MODEL", required=True, help="For which laptop; `image list` names all.")
+@click.option("--model", "model_name", metavar="MODEL", required=True, help="For which; `image list` names all.")
 @click.option("--suite", metavar="SUITE", help="The Debian release, where the model has several.")
 @click.option(
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the image goes; DIR/images/MODEL by default.",
+    help="Where all of it goes; DIR/images/MODEL by default.",
 )
-@folder_option
+@click.option("--compose-only", is_flag=True, help="Only compose the system: `image output` makes the rest of it.")
 @json_option
-@verbosity_options
+@output_options
 def build(
-    name: str, suite: str | None, output: Path | None, folder: Folder, as_json: bool, verbose: int, quiet: bool
+    model_name: str,
+    suite: str | None,
+    output: Path | None,
+    compose_only: bool,
+    as_json: bool,
+    size: str | None,
+    name: str | None,
+    filesystem: str | None,
+    unsigned: bool,
+    asked: Asked,
 ) -> None:
-    """Compose a model's image from the deployment's published repository.
+    """Make all that a model needs, of the deployment's published repository.
+
+    FOLDER/system is the composed system, FOLDER/output what the firmware flashes, signed by the deployment's keys
+    `os` and `fs`, and FOLDER/stick.img, with its .bmap, a USB stick that flashes it. All of it is verified.
 
     What is in overrides/image/ comes along: files/ is laid over the system, activities/*.xo are
     installed, animation/ is a theme of Plymouth, hooks/ are programs that are run with the system's folder.
@@ -40,26 +55,56 @@ def build(
     \b
     Example:
       sugar-deploy repo publish -C lima
+      sugar-deploy keys create -C lima
       sugar-deploy image build --model xo-1.5 -C lima
+      sugar-deploy image build --model xo-4 --size 8gb --unsigned -C lima
     """
-    from sugar_deploy.image.compose import compose
-    from sugar_deploy.image.models import read_model
+    from sugar_deploy.image.build import Finish
+    from sugar_deploy.image.build import build as build_image
+    from sugar_deploy.image.models import NandFilesystem, read_model
     from sugar_deploy.run.prepare import resolved
 
-    model = read_model(name)
-    say = narrator(quiet=quiet, as_json=as_json)
-    target = output or folder.root / "images" / model.name
-    done = compose(folder, resolved(folder), model, target, say, suite=suite)
+    model = read_model(model_name)
+    plan = resolved(asked.folder)
+    signs = None if compose_only else signer(asked, model, unsigned=unsigned)
+    say = narrator(quiet=asked.quiet, as_json=as_json)
+    target = output or asked.folder.root / "images" / model.name
+    kind = NandFilesystem(filesystem) if filesystem else None
+    with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
+        finish = None if compose_only else Finish(size, name, kind, signs, progress)
+        done = build_image(asked.folder, plan, model, target, say, suite=suite, finish=finish)
     if as_json:
-        stages = [
-            {"name": stage, "id": identity, "kept": kept, "seconds": round(seconds, 1)}
-            for stage, identity, kept, seconds in done.stages
-        ]
-        click.echo(json.dumps({"folder": str(target), "snapshot": done.snapshot, "stages": stages}, indent=2))
-    elif not quiet:
-        for stage, identity, kept, seconds in done.stages if verbose else ():
-            click.echo(f"  {stage:<12} {identity}  {'kept' if kept else f'{seconds:.0f} s'}")
-        click.echo(f"{target}: the system of {model.title}, of snapshot {done.snapshot}")
+        click.echo(json.dumps(_as_dict(done), indent=2))
+    else:
+        _tell(done, model, asked, is_signed=signs is not None)
+
+
+def _as_dict(done: Built) -> dict[str, object]:
+    stages = [
+        {"name": stage, "id": identity, "kept": kept, "seconds": round(seconds, 1)}
+        for stage, identity, kept, seconds in done.composed.stages
+    ]
+    return {
+        "folder": str(done.composed.folder),
+        "snapshot": done.composed.snapshot,
+        "stages": stages,
+        "output": done.output and str(done.output),
+        "stick": done.stick and str(done.stick),
+        "seconds": {name: round(seconds, 1) for name, seconds in done.seconds.items()},
+        "warnings": done.warnings,
+    }
+
+
+def _tell(done: Built, model: Model, asked: Asked, *, is_signed: bool) -> None:
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    mark = asked.mark if is_signed else ""
+    asked.tell(f"{done.composed.folder}: the system of {model.title}, of snapshot {done.composed.snapshot}")
+    for file in sorted(done.output.iterdir()) if done.output else ():
+        asked.tell(f"{file}: {file.stat().st_size / 2**20:.1f} MiB{mark}")
+    if done.stick:
+        asked.tell(f"{done.stick}: a USB stick that flashes it{mark}")
+    asked.tell("; ".join(f"{name} {seconds:.0f} s" for name, seconds in done.seconds.items()))
 
 
 @click.command(name="list")

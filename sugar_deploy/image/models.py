@@ -114,6 +114,10 @@ class Model(_Part):
         description="Consoles for the kernel's command line; the last one is /dev/console."
     )
     firmware: tuple[Text, ...] = Field((), description="Debian's packages of firmware that devices load.")
+    ramdisk: tuple[Text, ...] = Field(
+        (),
+        description="Drivers in its ramdisk besides those of sugar-xo-boot; without any, most that the kernel has.",
+    )
     proved: tuple[Text, ...] = Field((), description="What was seen to work, and on what.")
     unproved: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="What only hardware can prove.")
 

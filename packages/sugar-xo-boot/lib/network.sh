@@ -15,9 +15,16 @@ find_lease_on_network() {
             await_carrier "$folder" && ask_servers
         fi
         answered=$?
+        leave_network
         [ $answered -ne 1 ] && return $answered
     done
     return 1
+}
+
+# What has an address already is left alone by the system's NetworkManager, and would have no names there.
+leave_network() {
+    ip address flush dev "$interface" 2>/dev/null
+    ip link set "$interface" down 2>/dev/null
 }
 
 await_carrier() {

@@ -99,6 +99,7 @@ class Recipe:
             make_step("base", options, {"debian": debian.as_input()}),
             make_step("packages", {}, {"own": _own_input(own)}),
             *self._mounts(),
+            *self._ramdisk(),
             *self._additions((FILES, ACTIVITIES)),
             make_step("desktop", settings),
             *self._additions((ANIMATION, HOOKS)),
@@ -113,6 +114,10 @@ class Recipe:
             lines.append(f"LABEL={one.label} {one.mount} {one.filesystem} {_MOUNTED[one.filesystem]} 0 {checked}")
         if lines:
             yield make_step("mounts", {"partitions": tuple(lines)})
+
+    def _ramdisk(self) -> Iterable[Step]:
+        if self.model.ramdisk:
+            yield make_step("ramdisk", {"modules": self.model.ramdisk})
 
     def _additions(self, names: Iterable[str]) -> Iterable[Step]:
         for name in names:

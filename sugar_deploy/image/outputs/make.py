@@ -27,6 +27,21 @@ def default_name(model: Model, medium: Medium | None) -> str:
     return f"sugar{'' if model.number is None else model.number}{size}"[:8]
 
 
+def planned(
+    model: Model, size: str | None, name: str | None, filesystem: NandFilesystem | None = None
+) -> tuple[Medium | None, str]:
+    """The medium that an image is made for, and its files' name; raises UsageError for what is not made."""
+    _filesystem(model, filesystem)
+    medium = disk.medium_of(model, size) if model.media else None
+    called = name or default_name(model, medium)
+    if not _NAME.fullmatch(called):
+        raise UsageError(
+            f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
+            f"As {default_name(model, medium)}",
+        )
+    return medium, called
+
+
 def make(
     folder: Path,
     model: Model,
@@ -45,13 +60,7 @@ def make(
     composed = composition.read(folder)
     if composed.recipe.get("model", model.name) != model.name:
         raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
-    medium = disk.medium_of(model, size) if model.media else None
-    called = name or default_name(model, medium)
-    if not _NAME.fullmatch(called):
-        raise UsageError(
-            f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
-            f"As {default_name(model, medium)}",
-        )
+    medium, called = planned(model, size, name, filesystem)
     with (
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),

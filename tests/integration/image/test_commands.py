@@ -9,9 +9,13 @@ import pytest
 from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
+from sugar_deploy.image.build import OUTPUT, STICK, Built, Finish, complete
+from sugar_deploy.image.compose import Composed
+from sugar_deploy.image.inspection import inspected
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.integration.image.system import compose
-from tests.integration.image.test_disks import small
+from tests.integration.image.test_disks import SIGNER, small
+from tests.integration.image.test_media import on_fat
 from tests.unit.cli.test_image_bundle import BEFORE, PASSPHRASE
 from tests.unit.cli.test_image_command import run
 from tests.unit.image.bundle_reader import takes
@@ -50,6 +54,33 @@ def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: py
     assert (status, err) == (0, "")
     assert f"{tmp_path / 'stick'}: 3 files" in said
     assert run(capsys, "image", "verify", tmp_path / "stick", "--key", public)[0] == 0
+
+
+def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path) -> None:
+    model, said = small("xo-1.5"), list[str]()
+    built = Built(Composed(compose(tmp_path / "system", "xo-1.5"), "1", ()))
+    complete(built, model, tmp_path, said.append, Finish(name="aula", signer=SIGNER))
+    assert inspected(tmp_path / OUTPUT)["faults"] == []
+    assert on_fat(tmp_path / STICK) == {"aula.zd", "aula.zsp", "fs1.zip", "contents.txt"}
+    assert (tmp_path / f"{STICK}.bmap").is_file()
+    assert (list(built.seconds), len(said)) == ([OUTPUT, STICK], 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "xo-1.5"), "keys create; or make it for unlocked laptops: --unsigned"),
+        (("--model", "xo-1.5", "--unsigned", "--size", "64gb"), "no image of the size 64gb"),
+        (("--model", "xo-1.5", "--filesystem", "ubifs", "--unsigned"), "Leave --filesystem out"),
+        (("--model", "xo-9"), "there is no such model"),
+    ],
+)
+def test_what_cannot_be_built_is_told_before_anything_is_composed(
+    words: tuple[str, ...], told: str, tmp_path: Path, capsys: Capture
+) -> None:
+    start(Folder(tmp_path / "lima"), Scenario.ONLINE_SERVER, "lima")
+    status, _, err = run(capsys, "image", "build", *words, "-C", tmp_path / "lima")
+    assert (status, told in err, (tmp_path / "lima" / "images").exists()) == (2, True, False), err
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,22 @@ def test_partitions_are_mounted_where_the_model_has_them(tmp_path: Path) -> None
     assert (root / "bootpart").is_dir()
 
 
+def test_a_laptops_ramdisk_has_its_own_drivers(tmp_path: Path) -> None:
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/modules").write_text("ehci-pci\nusbhid\n")
+    root = tmp_path / "root"
+    root.mkdir()
+    assert stage("ramdisk", tmp_path, root).returncode == 0
+    assert (root / "etc/initramfs-tools/conf.d/laptop").read_text() == "MODULES=list\n"
+    hook = root / "etc/initramfs-tools/hooks/laptop"
+    assert subprocess.run([hook, "prereqs"], capture_output=True, text=True, check=True).stdout == ""
+    # As mkinitramfs has them.
+    told = hook.read_text().replace("/usr/share/initramfs-tools/hook-functions", str(tmp_path / "functions"))
+    (tmp_path / "functions").write_text('manual_add_modules() { echo "$*"; }\n')
+    done = subprocess.run(["sh", "-eu", "-c", told, "hook", ""], capture_output=True, text=True, check=True)
+    assert done.stdout == "ehci-pci usbhid\n"
+
+
 @pytest.mark.parametrize(("top", "right"), [("My.activity", True), ("etc", False)])
 def test_an_activity_is_a_bundle_of_one_folder(tmp_path: Path, top: str, right: bool) -> None:
     (tmp_path / "inputs/activities").mkdir(parents=True)

@@ -23,6 +23,7 @@ BUILD = "32010"
 QUICK = "init=/bin/tell"
 TELL = """#!/bin/sh
 echo "THE SYSTEM IS THERE, on $(cat /proc/cmdline)"
+echo "Its addresses: <$(busybox ip -o -4 address show scope global)>"
 poweroff -f
 """
 # In the versions tree: all that the two services and the tree should have come to, once both have run.

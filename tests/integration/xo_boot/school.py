@@ -1,4 +1,4 @@
-"""A school's LAN in a network namespace: names and addresses by dnsmasq, leases by the real activation program."""
+"""A school's LAN in a network namespace: addresses by dnsmasq, leases and registrations by the real server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ class School:
         key = PublicKey(server.command_bytes("lease-key"))
         deployment.bring("delegation", deployment.delegations(key, *own, *stolen))
         deployment.bring("stolen", deployment.stolen(*stolen))
-        self._argv = server.argv("serve-activation", "--listen", f"{ADDRESS}:191")
+        server.stop()
+        self.server = server
+        self._own = (
+            server.argv("serve-activation", "--listen", f"{ADDRESS}:191"),
+            server.argv("serve", "--root", str(server.root), "--listen", f"{ADDRESS}:8080"),
+        )
         self._environment = server.environment()
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -56,7 +61,7 @@ class School:
         ]
         dnsmasq += ["--leasefile-ro", "--dhcp-range=172.18.0.50,172.18.0.99,1h", "--local-service"]
         dnsmasq += [f"--host-record=schoolserver,schoolserver.school.example.pe,{ADDRESS}"]
-        for argv in (dnsmasq, self._argv):
+        for argv in (dnsmasq, *self._own):
             with self.log.open("ab") as log:
                 words = ["ip", "netns", "exec", self.lan, *argv]
                 self._processes.append(subprocess.Popen(words, env=self._environment, stdout=log, stderr=log))
@@ -65,7 +70,8 @@ class School:
 
     def _await_service(self) -> None:
         deadline = time.monotonic() + 60
-        ask = ["ip", "netns", "exec", self.lan, "bash", "-c", f": </dev/tcp/{ADDRESS}/191"]
+        try_both = f": </dev/tcp/{ADDRESS}/191 </dev/tcp/{ADDRESS}/8080"
+        ask = ["ip", "netns", "exec", self.lan, "bash", "-c", try_both]
         while subprocess.run(ask, capture_output=True, check=False).returncode:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)

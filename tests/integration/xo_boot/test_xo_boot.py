@@ -57,6 +57,7 @@ def test_a_lease_from_the_school_is_kept_and_holds_at_the_next_start(lab: Lab, s
     assert "Activated by a lease of the school's server." in said
     assert RUNS in said
     assert "root=" not in said.partition(RUNS)[2], "the root was found without the command line"
+    assert "Its addresses: <>" in said, "NetworkManager finds the cable as if nobody had been there"
     assert starts(kept_lease(disk), LAPTOP, time.time()), "the firmware's model takes it, as a file of its own"
     again = lab.computer.start(disk, lab.tags(LAPTOP), QUICK)
     assert "Activated by a lease of the laptop." in again

@@ -1,0 +1,93 @@
+"""From a deployment to all that a model needs: its composed system, what is flashed, and a stick that flashes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sugar_deploy.folder import Folder
+from sugar_deploy.image.compose import Composed, compose
+from sugar_deploy.image.media.layout import Wanted, places
+from sugar_deploy.image.media.write import write_image
+from sugar_deploy.image.models import Flow, Model, NandFilesystem
+from sugar_deploy.image.outputs.job import Progress
+from sugar_deploy.image.outputs.make import make, planned
+from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.scenario.plan import Plan
+
+SYSTEM, OUTPUT, STICK = "system", "output", "stick.img"
+"""What is below a model's folder: the composed system, what its firmware flashes, a whole USB stick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a composed system becomes files: the medium's size, the files' name, NAND's file system, and who signs."""
+
+    size: str | None = None
+    name: str | None = None
+    filesystem: NandFilesystem | None = None
+    signer: Signer | None = None
+    progress: Progress = lambda done, total: None
+
+
+@dataclass(slots=True)
+class Built:
+    """What was made, where, and how long each part of it took (seconds)."""
+
+    composed: Composed
+    output: Path | None = None
+    stick: Path | None = None
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def build(
+    folder: Folder,
+    plan: Plan,
+    model: Model,
+    target: Path,
+    say: Callable[[str], None],
+    *,
+    suite: str | None = None,
+    finish: Finish | None = None,
+) -> Built:
+    """Compose a model's system into TARGET/system; to FINISH it is to make of it TARGET/output and TARGET/stick.img.
+
+    All that is made is verified by the firmware's rules. Raises UsageError before the long work for what cannot be
+    made, else DeployError; what was made before stays then, and the next call carries on.
+    """
+    if finish:
+        planned(model, finish.size, finish.name, finish.filesystem)
+    started = time.monotonic()
+    built = Built(compose(folder, plan, model, target / SYSTEM, say, suite=suite))
+    built.seconds[SYSTEM] = time.monotonic() - started
+    if finish:
+        complete(built, model, target, say, finish)
+    return built
+
+
+def complete(built: Built, model: Model, target: Path, say: Callable[[str], None], finish: Finish) -> None:
+    """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself."""
+    say(f"Making and verifying what {model.title} is flashed with")
+    started = time.monotonic()
+    built.output = make(
+        built.composed.folder,
+        model,
+        target / OUTPUT,
+        size=finish.size,
+        name=finish.name,
+        filesystem=finish.filesystem,
+        signer=finish.signer,
+        progress=finish.progress,
+    )
+    built.seconds[OUTPUT] = time.monotonic() - started
+    if model.flow is Flow.DISK:
+        return
+    say("Making and verifying a USB stick of it")
+    started = time.monotonic()
+    built.stick = target / STICK
+    keys = finish.signer.keys if finish.signer else ()
+    built.warnings = write_image(places(Wanted((built.output,))), built.stick, keys)
+    built.seconds[STICK] = time.monotonic() - started
