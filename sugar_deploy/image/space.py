@@ -12,7 +12,8 @@ from sugar_deploy.errors import DeployError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _WORDS = re.compile(
-    r"No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes|write failed writing|bytes to the output file"
+    r"No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes"
+    r"|write failed writing|bytes to the output file"
 )
 """The last are tar's, of a write that the disk took in part, and those of sumtool, mkfs.ubifs and ubinize."""
 

@@ -52,7 +52,7 @@ class Said:
 def run(argv: Sequence[str], *, epoch: int, stdin: str = "", environment: Mapping[str, str] = {}) -> Said:
     """What a program said. It takes EPOCH (Unix seconds) for the present, as far as it asks us.
 
-    ENVIRONMENT is added to ours. Raises DeployError with the command and what it said, OSError where the disk is full.
+    ENVIRONMENT is added to ours. Raises DeployError with the command and what it said; OSError if the disk is full.
     """
     command = [program(argv[0]), *argv[1:]]
     fixed = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
