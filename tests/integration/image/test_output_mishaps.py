@@ -93,7 +93,7 @@ def lima(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("none were made", "there is no key called os in {keys}. Make it: sugar-deploy keys create"),
+        ("none were made", "{keys} has no keys to sign XO-1.5's image with. Make them: sugar-deploy keys create"),
         ("one is missing", "there is no key called fs in {keys}. Make it: sugar-deploy keys create"),
         ("its file is gone", "the private key fs-1 is not on this machine: there is no {keys}/fs-1.pem. Sign on"),
         ("expired", "the key os was to be replaced by 2024"),
