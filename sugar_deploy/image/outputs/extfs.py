@@ -26,16 +26,19 @@ _FILL = """set -eu
 mkdir "$1"
 tar --extract --file "$2" --directory "$1" --numeric-owner --preserve-permissions --same-owner \
     --delay-directory-restore
-cd "$1"
-date=$(stat --format=%Y .)
+shift 2
+exec "$@"
+"""
+_LAY_OUT_LATE = """set -eu
+tree=$1
+date=$(stat --format=%Y "$tree")
 number=0
-for name in $3; do
+for name in $2; do
     number=$((number + 1))
-    [ ! -d "$name" ] || [ -L "$name" ] || mv "$name" "~$number$name"
+    [ ! -d "$tree/$name" ] || [ -L "$tree/$name" ] || mv "$tree/$name" "$tree/~$number$name"
 done
-touch --date="@$date" .
-cd - > /dev/null
-shift 3
+touch --date="@$date" "$tree"
+shift 2
 exec "$@"
 """
 _FREE = re.compile(r"^\s+Free inodes: (.*)$", re.MULTILINE)
@@ -81,11 +84,9 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
     mke2fs = [program(f"mkfs.{shape.kind}"), "-q", "-F", "-b", str(BLOCK), "-m", str(shape.reserved_percent)]
     mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(unpacked)]
     mke2fs += [str(place.image), str(place.size // BLOCK)]
+    late = ["sh", "-c", _LAY_OUT_LATE, "late", str(unpacked), " ".join(shape.late)]
     try:
-        run(
-            ["fakeroot", "--", "sh", "-c", _FILL, "fill", str(unpacked), str(tree), " ".join(shape.late), *mke2fs],
-            epoch=epoch,
-        )
+        run(["fakeroot", "--", "sh", "-c", _FILL, "fill", str(unpacked), str(tree), *late, *mke2fs], epoch=epoch)
     except DeployError as error:
         if "Could not allocate" in error.message or "No space left in" in error.message:
             raise DeployError(
