@@ -17,18 +17,24 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sugar_deploy.deployment.load import load
 from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose import compose
-from sugar_deploy.image.compose.build import image_cache
+from sugar_deploy.image.compose.build import image_cache, run, write_folder
+from sugar_deploy.image.compose.debian import choose
+from sugar_deploy.image.compose.stage import folder_input, make_step
 from sugar_deploy.image.models import Model, read_model
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.keys.gpg import cache_home
+from sugar_deploy.repository.derive.archive import KEYRING
+from sugar_deploy.repository.derive.mirror import debian_mirror
 from sugar_deploy.run.prepare import resolved
 
 SHARED = ("archive", "packages")
 """Parts of the cache that are this machine's own: what was fetched, and our packages."""
+SMALL = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", "linux-image-cloud-amd64", "zstd")
 BEFORE, AFTER, OUTPUT = "choosing packages", "image's folder", "image output"
 PARTS = (BEFORE, "base", "packages", "mounts", "files", "desktop", "finish", AFTER, OUTPUT)
 
@@ -60,8 +66,8 @@ class Times:
             self.until_now(found[1])
 
 
-def composed(folder: Folder, model: Model, target: Path) -> Times:
-    """Compose once, and make the disk of it as well."""
+def whole(folder: Folder, model: Model, target: Path) -> Times:
+    """Compose a model's image, and make its disk."""
     times = Times()
     compose(folder, resolved(folder), model, target, times.said)
     times.until_now(AFTER)
@@ -70,8 +76,23 @@ def composed(folder: Folder, model: Model, target: Path) -> Times:
     return times
 
 
+def small(folder: Folder, model: Model, target: Path) -> Times:
+    """Compose Debian with a kernel, its ramdisk and fonts alone."""
+    times = Times()
+    mirror, suite = debian_mirror(load(folder).repository), model.suites[0].name
+    debian = choose(mirror, KEYRING, suite, model.architecture, SMALL, (), times.said)
+    options = {"suite": suite, "architecture": model.architecture, "packages": SMALL}
+    files = folder_input(folder.overrides / "image" / "files")
+    steps = [make_step("base", options, {"debian": debian.as_input()}), make_step("finish")]
+    steps[1:1] = [make_step("files", {}, {"files": files})] if files.files else []
+    tree, _ = run(steps, image_cache(), times.said)
+    write_folder(tree, target, {"model": model.name})
+    times.until_now(AFTER)
+    return times
+
+
 def at_home(scratch: Path) -> Folder:
-    """A deployment that has published, with caches, settings and secrets of its own."""
+    """A deployment with caches, settings and secrets of its own."""
     own, mine = cache_home(os.environ) / "sugar-deploy", scratch / "cache" / "sugar-deploy"
     mine.mkdir(parents=True)
     for name in SHARED:
@@ -80,7 +101,6 @@ def at_home(scratch: Path) -> Folder:
     os.environ |= {"XDG_CACHE_HOME": str(scratch / "cache"), "XDG_CONFIG_HOME": str(scratch / "config")}
     folder = Folder(scratch / "lima")
     start(folder, Scenario.ONLINE_SERVER, "lima")
-    subprocess.run([sys.executable, "-m", "sugar_deploy", "repo", "publish", "-C", folder.root], check=True)
     return folder
 
 
@@ -88,11 +108,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="generic-pc64", help="generic-pc64 by default")
+    parser.add_argument("--small", action="store_true", help="Debian without Sugar: 3 GB, and no disk is made")
     parser.add_argument("--folder", type=Path, help="on which disk; some 20 GB, removed at the end")
     words = parser.parse_args()
-    model = read_model(words.model)
+    model, composed = read_model(words.model), small if words.small else whole
     with tempfile.TemporaryDirectory(dir=words.folder) as scratch:
         folder, target = at_home(Path(scratch)), Path(scratch) / "image"
+        if not words.small:
+            subprocess.run([sys.executable, "-m", "sugar_deploy", "repo", "publish", "-C", folder.root], check=True)
         runs = {"cold": composed(folder, model, target), "nothing changed": composed(folder, model, target)}
         changed = folder.overrides / "image" / "files" / "etc"
         changed.mkdir(parents=True)
@@ -100,7 +123,7 @@ def main() -> None:
         runs["a file changed"] = composed(folder, model, target)
         kept = sum(path.stat().st_size for path in image_cache().rglob("root.tar"))
     parts = sorted({part for one in runs.values() for part in one.rows}, key=PARTS.index)
-    print(f"{model.name}, {os.cpu_count()} cores; {kept / 1e9:.1f} GB of stages kept\n")
+    print(f"{'small' if words.small else model.name}, {os.cpu_count()} cores; {kept / 1e9:.1f} GB of stages kept\n")
     print("| | " + " | ".join(f"{name}, s | CPU s" for name in runs) + " |")
     print("|---|" + "---:|---:|" * len(runs))
     for part in parts:

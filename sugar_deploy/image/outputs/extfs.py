@@ -22,21 +22,40 @@ BLOCK = 4096
 # What kernels of the laptops' first years cannot mount is left out: checksums and 64 bit came with 3.6 and after,
 # the file of orphans with 5.15. Tables are written out, as what is left over on a card would show through.
 _COMMON = ("lazy_itable_init=0", "lazy_journal_init=0", "nodiscard", "root_owner=0:0")
+_LAY_OUT_LATE = """set -eu
+tree=$1
+date=$(stat --format=%Y "$tree")
+number=0
+for name in $2; do
+    number=$((number + 1))
+    [ ! -d "$tree/$name" ] || [ -L "$tree/$name" ] || mv "$tree/$name" "$tree/~$number$name"
+done
+touch --date="@$date" "$tree"
+shift 2
+exec "$@"
+"""
 _FREE = re.compile(r"^\s+Free inodes: (.*)$", re.MULTILINE)
 _COUNT = re.compile(r"^Inode count:\s+(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of file system: features as mke2fs names them, and percent that only root may fill."""
+    """A kind of file system: features as mke2fs names them, and percent that only root may fill.
+
+    The folders in LATE are laid out last, in this order: settings change there, and each file that grows moves all
+    that is behind it, so that little of the image before could be taken over.
+    """
 
     kind: str
     features: str
     reserved_percent: int = 0
+    late: tuple[str, ...] = ()
 
 
 BOOT = Shape("ext2", "dir_index,^resize_inode,^64bit,^metadata_csum")
-ROOT = Shape("ext4", "dir_index,^huge_file,^64bit,^metadata_csum,^orphan_file", reserved_percent=1)
+ROOT = Shape(
+    "ext4", "dir_index,^huge_file,^64bit,^metadata_csum,^orphan_file", 1, ("var", "boot", "root", "home", "etc")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +77,9 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
     mke2fs = [program(f"mkfs.{shape.kind}"), "-q", "-F", "-b", str(BLOCK), "-m", str(shape.reserved_percent)]
     mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(unpacked)]
     mke2fs += [str(place.image), str(place.size // BLOCK)]
+    late = ["sh", "-c", _LAY_OUT_LATE, "late", str(unpacked), " ".join(shape.late)]
     try:
-        run_on(unpacked, (tree,), mke2fs, epoch=epoch)
+        run_on(unpacked, (tree,), [*late, *mke2fs], epoch=epoch)
     except DeployError as error:
         if "Could not allocate" in error.message or "No space left in" in error.message:
             filling = "\n".join(sizes.shown(sizes.measured(tree)))
@@ -69,13 +89,22 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
                 "Leave packages out, or take a larger medium",
             ) from error
         raise
-    _finish(place, _attributes(tree, work), epoch)
+    _finish(place, [*_named(unpacked, shape), *_attributes(tree, work)], epoch)
     run(["e2fsck", "-f", "-n", _address(place)], epoch=epoch)
 
 
 def _address(place: Place) -> str:
     """The place as programs of e2fsprogs take it."""
     return f"{place.image}?offset={place.offset}"
+
+
+def _named(unpacked: Path, shape: Shape) -> list[str]:
+    """What gives the late folders their names, by debugfs: mke2fs takes folders in the order of their names."""
+    lines = []
+    for number, name in enumerate(shape.late, start=1):
+        if (unpacked / f"~{number}{name}").is_dir():
+            lines += [f'ln "/~{number}{name}" "/{name}"', f'unlink "/~{number}{name}"']
+    return lines
 
 
 def _attributes(tree: Path, work: Path) -> list[str]:

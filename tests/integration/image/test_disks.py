@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from sugar_deploy.image.models import Medium, Model, read_model
 from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.zd.reading import index
 from tests.integration.image.system import ARM, CAPABILITY, SNAPSHOT, X86, compose
 from tests.unit.image.bundle_reader import member, takes
 from tests.unit.image.firmware import Laptop
@@ -168,6 +170,20 @@ def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
         made.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert set(made[0]) == {"sugar41.zd", "sugar41.zsp", "manifest.json", "sbom.json", "files.txt.gz"}
     assert [name for name in made[0] if made[0][name] != made[1][name]] == []
+
+
+@pytest.mark.parametrize("changed", ["./etc/added", "./home/ana/added", "./var/added"])
+def test_little_is_deflated_anew_after_a_settings_change(tmp_path: Path, changed: str) -> None:
+    """A new file of settings moves nothing of the programs: their blocks are those of the image before."""
+    large = {f"./usr/{number:03}": os.urandom(100_000) for number in range(200)}
+    parents = {"./etc/motd": b"", "./var/log": b""}
+    digests = []
+    for name, more in (("before", {}), ("after", {changed: b"x" * 5000})):
+        (tmp_path / name).mkdir()
+        composed = compose(tmp_path / name / "composed", "xo-1.5", more={**large, **parents, **more})
+        digests.append(index(make(composed, small("xo-1.5"), tmp_path / name / "out") / "sugar11.zd").keys())
+    assert len(digests[1]) > 160
+    assert len(digests[1] - digests[0]) < 20
 
 
 def refused(folder: Path, words: str, composed: Path, model: Model) -> None:
