@@ -281,7 +281,7 @@ def test_a_file_system_is_chosen_for_nand_only(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_nothing_stays(composed: Path, room: str, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}", "small", tmp_path], check=True)
     try:
-        with pytest.raises(DeployError, match="the disk that holds .* is full"):
+        with pytest.raises(DeployError, match=r"the disk that holds .* is full"):
             make(composed / "composed", read_model("xo-1"), tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
     finally:
