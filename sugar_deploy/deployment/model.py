@@ -30,6 +30,7 @@ from sugar_deploy.deployment.types import (
     PackageName,
     Port,
     RelativePath,
+    SecurityMirror,
     Serial,
     Slug,
     Ssid,
@@ -79,8 +80,10 @@ class Repository(Section):
     mirror: HttpUrl | None = Field(
         None, description="Debian mirror to derive from; by default this machine's own, else deb.debian.org."
     )
-    security_mirror: HttpUrl | None = Field(
-        None, description="Mirror of Debian's security updates; by default this machine's own, else Debian's."
+    security_mirror: SecurityMirror | None = Field(
+        None,
+        description="Mirror of Debian's security updates; by default this machine's own, else Debian's. none: leave "
+        "them out, for trying images out where no mirror has them, never for a school.",
     )
     packages: tuple[PackageName, ...] = Field((), description="More of Debian's packages to hold.")
     clients: Flag = Field(False, description="Also hold what a laptop on Debian needs: Sugar and its settings.")

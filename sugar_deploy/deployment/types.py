@@ -88,6 +88,10 @@ def _relative(value: str) -> str:
     return str(path)
 
 
+NO_SECURITY = "none"
+"""In the place of a mirror of security updates: there is none."""
+
+
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -130,6 +134,11 @@ HostName = Annotated[
 ]
 HttpUrl = Annotated[
     str, AfterValidator(_url), Wanted("a URL", "Write an address as https://packages.example.org/lima.")
+]
+SecurityMirror = Annotated[
+    str,
+    AfterValidator(lambda value: value if value == NO_SECURITY else _url(value)),
+    Wanted("a URL or none", "Write an address as https://security.example.org/debian-security, or none."),
 ]
 InterfaceName = Annotated[
     str,

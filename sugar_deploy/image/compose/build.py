@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sugar_deploy.deployment.types import NO_SECURITY
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
@@ -24,6 +25,7 @@ from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.repository.control import stanzas
+from sugar_deploy.repository.derive.mirror import INSECURE
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.snapshots import History
 from sugar_deploy.scenario.plan import Plan
@@ -55,6 +57,9 @@ def compose(
     wanted, optional = recipe.wanted(), recipe.optional()
     architecture = model.architecture
     own = own_packages(record, folder.published, recipe.suite.name, architecture, {*wanted, *optional})
+    insecure = plan.deployment.repository.security_mirror == NO_SECURITY
+    if insecure:
+        say(INSECURE)
     mirror, keyring = origin(folder, plan, record, recipe.suite.name, architecture)
     names = sorted(set(wanted) - {deb.name for deb in own})
     debian = choose(mirror, keyring, recipe.suite.name, architecture, names, own, say)
@@ -67,6 +72,7 @@ def compose(
         "architecture": architecture,
         "deployment": plan.deployment.name,
         "snapshot": record.id,
+        "security_updates": not insecure,
         "kernel": recipe.kernel,
         "left_out": sorted(set(optional) - {deb.name for deb in own}),
         "stages": [{"name": name, "id": identity} for name, identity, *_ in done],

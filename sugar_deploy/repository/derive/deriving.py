@@ -12,7 +12,7 @@ from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.archive import KEYRING, Archive, DamagedIndex, area_name, now
 from sugar_deploy.repository.derive.choices import Choices, question
 from sugar_deploy.repository.derive.faults import explain
-from sugar_deploy.repository.derive.mirror import debian_mirror
+from sugar_deploy.repository.derive.mirror import INSECURE, debian_mirror
 from sugar_deploy.repository.derive.refusals import Refusals
 from sugar_deploy.repository.derive.resolver import Package, Resolver, Unresolved, write_own
 from sugar_deploy.repository.derive.seeds import boot, tool, wanted
@@ -77,6 +77,8 @@ def _derive_twice(
 
 def _derive(archive: Archive, home: Path, plan: Plan, own: Sequence[Deb], say: Say) -> dict[str, tuple[Deb, ...]]:
     say(f"Debian: asking {archive.mirror.main} for changes")
+    if archive.mirror.security is None:
+        say(INSECURE)
     archive.update(say)
     chosen = {suite: _suite(archive, suite, plan, own, say) for suite in archive.suites}
     store = Store(home, archive.apt(archive.suites[0], archive.architectures[0]), say)

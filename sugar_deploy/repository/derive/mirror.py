@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.deployment.model import Repository
+from sugar_deploy.deployment.types import NO_SECURITY
 from sugar_deploy.errors import DeployError
 
+INSECURE = "There are no security updates of Debian in it: repository.security_mirror is none"
+"""What is said each time of what is made without them."""
 OVERRIDE = "SUGAR_DEPLOY_DEBIAN_MIRROR"
 DEBIAN = "http://deb.debian.org/debian"
 DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
@@ -65,13 +68,17 @@ def read_mirror(apt: Path = Path("/etc/apt")) -> Mirror:
 def debian_mirror(repository: Repository, apt: Path = Path("/etc/apt")) -> Mirror:
     """The mirror to derive from: the deployment file's, else this machine's, else Debian's own.
 
-    There is always one for security updates: a repository without them is not worth carrying.
+    There is always one for security updates, unless the file says `none`: a repository without them is not worth
+    carrying.
     """
     try:
         own = read_mirror(apt)
     except DeployError:
         own = Mirror(DEBIAN, None)
-    return Mirror(repository.mirror or own.main, repository.security_mirror or own.security or DEBIAN_SECURITY)
+    main = repository.mirror or own.main
+    if repository.security_mirror == NO_SECURITY:
+        return Mirror(main, None)
+    return Mirror(main, repository.security_mirror or own.security or DEBIAN_SECURITY)
 
 
 def _entries(apt: Path) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,15 @@ def test_the_deployments_mirrors_come_first(machine: Path) -> None:
     assert debian_mirror(chosen, machine) == Mirror("http://a.example/debian", "http://b.example/security")
 
 
+def test_a_deployment_may_do_without_security_updates(machine: Path) -> None:
+    chosen = debian_mirror(Repository(security_mirror="none"), machine)
+    assert chosen == Mirror("http://near.example/debian", None)
+    assert chosen.sources("bookworm") == (
+        "deb http://near.example/debian bookworm main",
+        "deb http://near.example/debian bookworm-updates main",
+    )
+
+
 def test_a_machine_that_is_no_debian_asks_debian(tmp_path: Path) -> None:
     (tmp_path / "sources.list").write_text("deb http://archive.ubuntu.com/ubuntu noble main\n")
     (tmp_path / "sources.list.d").mkdir()
