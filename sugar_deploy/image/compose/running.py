@@ -15,9 +15,8 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.image.compose.stage import INSIDE, Input, Step
 from sugar_deploy.repository.tools import require
 
-TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "tar": "tar", "setpriv": "util-linux"}
+TOOLS = {"arch-test": "arch-test", "dpkg": "dpkg", "unshare": "util-linux", "tar": "tar", "setpriv": "util-linux"}
 UNPRIVILEGED_TOOLS = {"newuidmap": "uidmap"}
-FOREIGN_TOOLS = {"arch-test": "arch-test"}
 EPOCH = "1577836800"
 """2020-01-01: what programs inside take for now where they write a date into a file."""
 _ENVIRONMENT = {
@@ -45,7 +44,7 @@ def run_step(step: Step, before: Path | None, work: Path) -> Path:
 
     Raises DeployError with what the stage said.
     """
-    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if os.geteuid() else {}), "images cannot be composed")
+    require(TOOLS | (UNPRIVILEGED_TOOLS if os.geteuid() else {}), "images cannot be composed")
     clear(work)
     try:
         work.mkdir(parents=True)
