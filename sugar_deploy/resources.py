@@ -11,3 +11,8 @@ def resource(name: str) -> Path:
     """The folder NAME of a source checkout, or of the installed wheel."""
     installed = _PACKAGE / "_resources" / name
     return installed if installed.exists() else _PACKAGE.parent / name
+
+
+def model_names() -> tuple[str, ...]:
+    """The models that there are image recipes for."""
+    return tuple(sorted(path.stem for path in (resource("image") / "models").glob("*.yml")))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sugar_deploy.deployment.administrator import keeps_backups_from_port
 from sugar_deploy.deployment.faults import Fault, Path, did_you_mean, quoted
 from sugar_deploy.deployment.model import Deployment, Role, Scenario, School
+from sugar_deploy.resources import model_names
 
 _ANY_LAN = frozenset({"backup", "pages", "antitheft", "dhcp", "dns", "gateway"})
 LAN_SERVICES: dict[Scenario, frozenset[str]] = {
@@ -228,3 +229,12 @@ def service_nowhere_offered(deployment: Deployment) -> Iterator[Fault]:
         if deployment.schools and written.enabled and "enabled" in written.model_fields_set:
             message = "no school's scenario offers it on a lan"
             yield Fault(("services", service, "enabled"), message, "Delete it, or set it to false.", at_key=True)
+
+
+def kernels_have_models(deployment: Deployment) -> Iterator[Fault]:
+    """A kernel for a model that there is no image of."""
+    known = model_names()
+    for model in deployment.images.kernels:
+        if model not in known:
+            remedy = did_you_mean(model, known) or f"Known are {', '.join(known)}."
+            yield Fault(("images", "kernels", model), f"{quoted(model)} is no model", remedy, at_key=True)

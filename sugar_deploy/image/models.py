@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.kinds import MODELS
 from sugar_deploy.image.bundles.kinds import Model as BundleModel
-from sugar_deploy.resources import resource
+from sugar_deploy.resources import model_names, resource
 
 Text = Annotated[str, Field(min_length=1)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -133,11 +133,6 @@ class Model(_Part):
                 return suite
         known = ", ".join(suite.name for suite in self.suites)
         raise UsageError(f"{self.name}: no images of {name} are made for it", f"Choose one of: {known}")
-
-
-def model_names() -> tuple[str, ...]:
-    """The models that there are recipes for."""
-    return tuple(sorted(path.stem for path in (resource("image") / "models").glob("*.yml")))
 
 
 def read_model(name: str, folder: Path | None = None) -> Model:

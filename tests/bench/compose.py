@@ -81,7 +81,7 @@ def small(folder: Folder, model: Model, target: Path) -> Times:
     times = Times()
     mirror, suite = debian_mirror(load(folder).repository), model.suites[0].name
     debian = choose(mirror, KEYRING, suite, model.architecture, SMALL, (), times.said)
-    options = {"suite": suite, "architecture": model.architecture, "packages": SMALL}
+    options = {"architecture": model.architecture}
     files = folder_input(folder.overrides / "image" / "files")
     steps = [make_step("base", options, {"debian": debian.as_input()}), make_step("finish")]
     steps[1:1] = [make_step("files", {}, {"files": files})] if files.files else []

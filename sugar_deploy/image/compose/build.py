@@ -67,7 +67,7 @@ def compose(
     names = sorted(set(wanted) - {deb.name for deb in own})
     debian = choose(mirror, keyring, recipe.suite.name, architecture, names, own, say)
     # What the own packages need is installed before them.
-    steps = recipe.steps([one.name for one in debian.packages], debian, own, record.id)
+    steps = recipe.steps(debian, own, record.id)
     tree, done = run(steps, image_cache(), say)
     facts = {
         "model": model.name,

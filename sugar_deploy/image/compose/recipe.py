@@ -82,21 +82,16 @@ class Recipe:
         """What is installed if the deployment's repository has it: our start of XOs, firmware that is not free."""
         return (*((XO_BOOT,) if self.model.number is not None else ()), *self.model.firmware)
 
-    def steps(self, names: Sequence[str], debian: Chosen, own: Sequence[Deb], snapshot: str) -> tuple[Step, ...]:
+    def steps(self, debian: Chosen, own: Sequence[Deb], snapshot: str) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""
         deployment = self.plan.deployment
-        options: Options = {
-            "suite": self.suite.name,
-            "architecture": self.model.architecture,
-            "packages": tuple(names),
-        }
         settings: Options = {
             "timezone": deployment.timezone,
             "languages": deployment.languages,
             "release": f"{deployment.name} {self.model.name} {self.suite.name} {snapshot}",
         }
         found = [
-            make_step("base", options, {"debian": debian.as_input()}),
+            make_step("base", {"architecture": self.model.architecture}, {"debian": debian.as_input()}),
             make_step("packages", {}, {"own": _own_input(own)}),
             *self._mounts(),
             *self._ramdisk(),

@@ -16,9 +16,8 @@ from sugar_deploy.image.compose.stage import INSIDE, Input, Step
 from sugar_deploy.image.space import full, no_room
 from sugar_deploy.repository.tools import require
 
-TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "tar": "tar", "setpriv": "util-linux"}
+TOOLS = {"arch-test": "arch-test", "dpkg": "dpkg", "unshare": "util-linux", "tar": "tar", "setpriv": "util-linux"}
 UNPRIVILEGED_TOOLS = {"newuidmap": "uidmap"}
-FOREIGN_TOOLS = {"arch-test": "arch-test"}
 EPOCH = "1577836800"
 """2020-01-01: what programs inside take for now where they write a date into a file."""
 _ENVIRONMENT = {
@@ -44,7 +43,7 @@ def namespaces(user: int) -> tuple[str, ...]:
 def require_namespaces() -> None:
     """Raise DeployError where programs are missing, or where this user is not allowed what stages need."""
     user = os.geteuid()
-    require(TOOLS | FOREIGN_TOOLS | (UNPRIVILEGED_TOOLS if user else {}), "images cannot be composed")
+    require(TOOLS | (UNPRIVILEGED_TOOLS if user else {}), "images cannot be composed")
     done = subprocess.run((*namespaces(user), "true"), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeployError(

@@ -69,7 +69,8 @@ class Step:
 
     def identity(self, before: str) -> str:
         """Names its result: a hash of everything that it is made from, BEFORE being the id of the stage before it."""
-        code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.program, self.folder.parent / INSIDE)]
+        beside = sorted(path for path in self.folder.parent.iterdir() if path.is_file())
+        code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.program, *beside)]
         inputs = {name: one.identity for name, one in self.inputs.items()}
         text = json.dumps([FORMAT, self.name, code, dict(self.options), inputs, before], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -20,8 +20,10 @@ NAMES = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", f"linux-image-clo
 
 
 def recipe(debs: Path) -> tuple[Step, ...]:
-    options = {"suite": "bookworm", "architecture": ARCHITECTURE, "packages": NAMES}
-    return make_step("base", options, {"debian": folder_input(debs)}), make_step("finish")
+    return (
+        make_step("base", {"architecture": ARCHITECTURE}, {"debian": folder_input(debs)}),
+        make_step("finish"),
+    )
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.models import Flow, model_names, models, read_model
-from sugar_deploy.resources import resource
+from sugar_deploy.image.models import Flow, models, read_model
+from sugar_deploy.resources import model_names, resource
 
 
 def test_every_model_of_the_contract_is_there() -> None:
