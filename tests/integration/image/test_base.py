@@ -50,9 +50,8 @@ def plain(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("architecture", ["amd64", "i386"])
-def test_the_same_system_as_mmdebstrap_makes(architecture: str, plain: Path, tmp_path: Path) -> None:
-    """i386 is another architecture to this machine's dpkg, but needs no emulation."""
+def test_the_same_system_as_mmdebstrap_makes(plain: Path, tmp_path: Path) -> None:
+    architecture = "i386"  # another one to this machine's dpkg, which needs no emulation
     mirror = Mirror(read_mirror().main, None)
     debian = choose(mirror, KEYRING, SUITE, architecture, (), (), lambda _: None)
     ours = installed(debian, architecture, stages_folder(), tmp_path / "ours")
