@@ -193,6 +193,7 @@ def test_its_school_activates_it_and_sugar_comes_up_and_registers(
         xo.awaits_shell(BOOT_SECONDS)
         assert xo.says("cat /proc/cmdline").strip() == ""
         assert xo.says("findmnt -no SOURCE,LABEL /").split() == ["/dev/mmcblk0p2", "OLPCRoot"]
+        assert f"A lease for {LAPTOP.serial} goes to" in school.log.read_text()
         assert starts(xo.says("cat /bootpart/security/lease.sig").encode(), LAPTOP, time.time())
         chosen = answer_questions(xo)
         xo.awaits(lambda: is_home_view(xo.screen(), chosen), BOOT_SECONDS, "home view", LOOK_SECONDS)

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ class Xo:
             *("-device", "sdhci-pci", "-device", "sd-card,drive=card"),
             *("-drive", f"file={card},format=raw,if=none,id=card,cache=unsafe"),
             *("-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"),
-            *("-chardev", f"socket,id=serial,path={folder}/serial,server=on,wait=off,logfile={folder}/console"),
+            *("-chardev", f"socket,id=serial,path={folder}/serial,server=on,wait=off"),
             *("-serial", "chardev:serial", "-qmp", f"unix:{folder}/qmp,server=on,wait=off", *more),
         ]
 
@@ -71,6 +72,7 @@ class Xo:
             self._qmp.readline()
             self.asks("qmp_capabilities")
             self._serial = self._connected("serial")
+            threading.Thread(target=self._listen, daemon=True).start()
         except BaseException:
             self.__exit__()
             raise
@@ -115,9 +117,7 @@ class Xo:
 
     def told(self) -> str:
         """The end of its console, and where the last picture of its screen is."""
-        console = self.folder / "console"
-        text = console.read_text(errors="replace")[-3000:] if console.exists() else ""
-        return f"{(self.folder / 'qemu.log').read_text()}{text} {self.folder / 'screen.ppm'}"
+        return f"{(self.folder / 'qemu.log').read_text()}{self.console()[-3000:]} {self.folder / 'screen.ppm'}"
 
     def screen(self) -> Picture:
         """What is on it now."""
@@ -138,11 +138,15 @@ class Xo:
             self.asks("input-send-event", events=[{"type": "btn", "data": {"down": is_down, "button": "left"}}])
 
     def console(self) -> str:
-        """All that came over the serial line; what came is taken from QEMU, which would wait for that."""
-        with contextlib.suppress(OSError):  # nothing has come, or QEMU has ended, which `awaits` tells
-            while self._serial.recv(65536, socket.MSG_DONTWAIT):
-                pass
-        return (self.folder / "console").read_text(errors="replace")
+        """All that came over the serial line."""
+        file = self.folder / "console"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def _listen(self) -> None:
+        """Write down what comes at once: QEMU drops what nobody takes."""
+        with (self.folder / "console").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while piece := self._serial.recv(65536):
+                file.write(piece)
 
     def awaits_shell(self, seconds: float) -> None:
         """Until the image's shell on the serial line asks for a command."""
