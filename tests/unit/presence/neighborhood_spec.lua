@@ -193,7 +193,8 @@ describe("a list for a roster", function ()
 	end);
 
 	local function listed(who)
-		return lines(parsed("<query>" .. table.concat(hood:list(who)) .. "</query>")):gsub("ben both, ana both", "ana both, ben both");
+		return lines(parsed("<query>" .. table.concat(hood:list(who)) .. "</query>"))
+			:gsub("ben both, ana both", "ana both, ben both");
 	end
 
 	it("is one for all, and stays what it was for those who are still reading", function ()

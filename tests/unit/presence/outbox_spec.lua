@@ -79,16 +79,16 @@ describe("a session", function ()
 	end);
 
 	it("gets a long text piece by piece, as its connection takes it", function ()
-		local part = ("x"):rep(1000);
+		local letters = ("x"):rep(1000);
 		local parts = {};
-		for number = 1, 500 do parts[number] = part; end
+		for number = 1, 500 do parts[number] = letters; end
 		outbox.put(view, outbox.pieces(parts));
 		outbox.put(view, "<end/>");
 		run(session);
 		local longest = 0;
 		for _, text in ipairs(session.written) do longest = math.max(longest, #text); end
 		assert.is_true(longest < 100000);
-		assert.are.equal(part:rep(500) .. "<end/>", table.concat(session.written));
+		assert.are.equal(letters:rep(500) .. "<end/>", table.concat(session.written));
 	end);
 
 	it("is not told of itself, but all others are, even if it has left before they read", function ()
