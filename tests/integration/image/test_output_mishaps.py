@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def test_killed_at_each_step(tmp_path: Path) -> None:
     composed, out = compose(tmp_path / "composed", "xo-1.5"), tmp_path / "there" / "out"
     out.mkdir(parents=True)
     (out / "manifest.json").touch()
-    work = lambda: make(composed, small("xo-1.5"), out)  # noqa: E731
+    work = functools.partial(make, composed, small("xo-1.5"), out)
     for number in itertools.count(1):
         if not killed(number, work, ("subprocess.Popen", "os.rename")):
             break

@@ -66,6 +66,20 @@ def test_maps_that_are_none(image: Path, ranges: tuple[str, ...], fault: str) ->
         read_source(image)
 
 
+GROWING = "<!DOCTYPE x [<!ENTITY a0 'lol'>{}]>".format(
+    "".join(f"<!ENTITY a{number} '{f'&a{number - 1};' * 10}'>" for number in range(1, 10))
+)
+
+
+@pytest.mark.parametrize(
+    ("declared", "entity"), [(GROWING, "&a9;"), ("<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>", "&a;")]
+)
+def test_a_map_that_would_fill_the_memory_or_read_other_files(image: Path, declared: str, entity: str) -> None:
+    image.with_name(f"{image.name}.bmap").write_text(f"{declared}<bmap>{entity}</bmap>")
+    with pytest.raises(UsageError, match="is no XML"):
+        read_source(image)
+
+
 def test_a_map_of_another_image(image: Path) -> None:
     described(image, "0-3", size=4096)
     with pytest.raises(UsageError, match="describes an image of 4096 bytes"):
