@@ -16,7 +16,7 @@ from sugar_deploy.cli.options import json_option, verbosity_options
 
 if TYPE_CHECKING:
     from sugar_deploy.image.build import Built
-    from sugar_deploy.image.models import Model
+    from sugar_deploy.image.models import Model, NandFilesystem
 
 
 @click.command()
@@ -39,7 +39,7 @@ def build(
     as_json: bool,
     size: str | None,
     name: str | None,
-    filesystem: str | None,
+    filesystem: NandFilesystem | None,
     unsigned: bool,
     asked: Asked,
 ) -> None:
@@ -61,7 +61,7 @@ def build(
     """
     from sugar_deploy.image.build import Finish
     from sugar_deploy.image.build import build as build_image
-    from sugar_deploy.image.models import NandFilesystem, read_model
+    from sugar_deploy.image.models import read_model
     from sugar_deploy.run.prepare import resolved
 
     model = read_model(model_name)
@@ -69,9 +69,8 @@ def build(
     signs = None if compose_only else signer(asked, model, unsigned=unsigned)
     say = narrator(quiet=asked.quiet, as_json=as_json)
     target = output or asked.folder.root / "images" / model.name
-    kind = NandFilesystem(filesystem) if filesystem else None
     with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
-        finish = None if compose_only else Finish(size, name, kind, signs, progress)
+        finish = None if compose_only else Finish(size, name, filesystem, signs, progress)
         done = build_image(asked.folder, plan, model, target, say, suite=suite, finish=finish)
     if as_json:
         click.echo(json.dumps(_as_dict(done), indent=2))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sugar_deploy.cli.image_progress import blocks_shown
 from sugar_deploy.cli.image_signing import output_options, signer
 from sugar_deploy.cli.keys_options import Asked
+
+if TYPE_CHECKING:
+    from sugar_deploy.image.models import NandFilesystem
 
 
 @click.command()
@@ -20,7 +24,7 @@ def output(
     out: Path,
     size: str | None,
     name: str | None,
-    filesystem: str | None,
+    filesystem: NandFilesystem | None,
     unsigned: bool,
     asked: Asked,
 ) -> None:
@@ -36,15 +40,16 @@ def output(
       sugar-deploy image output lima/images/xo-1.5/system -o xo-1.5-4gb --size 4gb -C lima
       sugar-deploy image output lima/images/xo-1.5/system -o unlocked --unsigned
     """
-    from sugar_deploy.image.models import NandFilesystem, read_model
+    from sugar_deploy.image.models import read_model
     from sugar_deploy.image.outputs.composed import model_name
     from sugar_deploy.image.outputs.make import make, planned
 
     model = read_model(model_name(composed))
-    kind = NandFilesystem(filesystem) if filesystem else None
-    planned(model, size, name, kind)
+    planned(model, size, name, filesystem)
     signs = signer(asked, model, unsigned=unsigned)
     with blocks_shown(model.title, shown=not asked.quiet) as progress:
-        made = make(composed, model, out, size=size, name=name, filesystem=kind, signer=signs, progress=progress)
+        made = make(
+            composed, model, out, size=size, name=name, filesystem=filesystem, signer=signs, progress=progress
+        )
     for file in sorted(made.iterdir()):
         asked.tell(f"{file}: {file.stat().st_size / 2**20:.1f} MiB{asked.mark if signs else ''}")

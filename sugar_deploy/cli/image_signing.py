@@ -11,16 +11,27 @@ from sugar_deploy.cli.keys_options import Asked, signing_options
 from sugar_deploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from sugar_deploy.image.models import Model
+    from sugar_deploy.image.models import Model, NandFilesystem
     from sugar_deploy.image.outputs.signing import Signer
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--size", metavar="4gb", help="The size of the model's storage; the smallest one by default."),
     click.option("--name", help="What the files are called: 8 small letters and digits at most."),
-    click.option("--filesystem", type=click.Choice(["ubifs", "jffs2"]), help="What an XO-1's NAND holds."),
+    click.option(
+        "--filesystem",
+        type=click.Choice(["ubifs", "jffs2"]),
+        callback=lambda _context, _option, word: _nand_filesystem(word),
+        help="What an XO-1's NAND holds.",
+    ),
     click.option("--unsigned", is_flag=True, help="For unlocked laptops, without the deployment's keys."),
 )
+
+
+def _nand_filesystem(word: str | None) -> NandFilesystem | None:
+    from sugar_deploy.image.models import NandFilesystem
+
+    return NandFilesystem(word) if word else None
 
 
 def output_options(function: F) -> F:

@@ -29,9 +29,13 @@ def default_name(model: Model, medium: Medium | None) -> str:
 
 def planned(
     model: Model, size: str | None, name: str | None, filesystem: NandFilesystem | None = None
-) -> tuple[Medium | None, str]:
-    """The medium that an image is made for, and its files' name; raises UsageError for what is not made."""
-    _filesystem(model, filesystem)
+) -> tuple[Medium | None, str, NandFilesystem | None]:
+    """The medium that an image is made for, its files' name, and NAND's file system.
+
+    Raises UsageError for what is not made.
+    """
+    if model.nand is None and filesystem:
+        raise UsageError(f"{model.name} has no raw NAND: nobody chooses its file system", "Leave --filesystem out")
     medium = disk.medium_of(model, size) if model.media else None
     called = name or default_name(model, medium)
     if not _NAME.fullmatch(called):
@@ -39,7 +43,7 @@ def planned(
             f"{called} is no name for an image: on FAT the firmware sees 8 small letters and digits at most",
             f"As {default_name(model, medium)}",
         )
-    return medium, called
+    return medium, called, filesystem or (model.nand.filesystem if model.nand else None)
 
 
 def make(
@@ -60,12 +64,12 @@ def make(
     composed = composition.read(folder)
     if composed.recipe.get("model", model.name) != model.name:
         raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
-    medium, called = planned(model, size, name, filesystem)
+    medium, called, kind = planned(model, size, name, filesystem)
     with (
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
-        job = Job(model, medium, composed, called, signer, draft, former, progress, _filesystem(model, filesystem))
+        job = Job(model, medium, composed, called, signer, draft, former, progress, kind)
         job.work.mkdir()
         MAKERS[model.flow](job)
         shutil.rmtree(job.work)
@@ -74,12 +78,6 @@ def make(
         manifest.describe(job)
         draft.chmod(0o755)
     return out
-
-
-def _filesystem(model: Model, asked: NandFilesystem | None) -> NandFilesystem | None:
-    if model.nand is None and asked:
-        raise UsageError(f"{model.name} has no raw NAND: nobody chooses its file system", "Leave --filesystem out")
-    return asked or (model.nand.filesystem if model.nand else None)
 
 
 def _require_sound(job: Job) -> None:
