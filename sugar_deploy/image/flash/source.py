@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +55,6 @@ def read_source(path: Path) -> Source:
     except ValueError as error:
         raise UsageError(f"{described}: {error}", remedy) from None
     for one in ranges:
-        if one.sha256 and _sha256(path, one) != one.sha256:
+        if one.sha256 and bmap.sha256_of_bytes(path, one.start, one.end) != one.sha256:
             raise UsageError(f"{path} is not the image that {described.name} describes", remedy)
     return Source(path, size, ranges)
-
-
-def _sha256(path: Path, part: bmap.Range) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(part.start)
-        for at in range(part.start, part.end, CHUNK):
-            digest.update(file.read(min(CHUNK, part.end - at)))
-    return digest.hexdigest()

@@ -35,13 +35,6 @@ def of(image: Path, *, whole: bool) -> str:
     size = image.stat().st_size
     count = -(-size // BLOCK)
     mapped = count if whole else _behind_last(image)
-    digest = hashlib.sha256()
-    with image.open("rb") as file:
-        left = min(mapped * BLOCK, size)
-        while left:
-            data = file.read(min(left, _CHUNK * BLOCK))
-            digest.update(data)
-            left -= len(data)
     text = f"""<?xml version="1.0" ?>
 <bmap version="2.0">
     <ImageSize> {size} </ImageSize>
@@ -51,11 +44,21 @@ def of(image: Path, *, whole: bool) -> str:
     <ChecksumType> sha256 </ChecksumType>
     <BmapFileChecksum> {_NONE_YET} </BmapFileChecksum>
     <BlockMap>
-        <Range chksum="{digest.hexdigest()}"> 0-{mapped - 1} </Range>
+        <Range chksum="{sha256_of_bytes(image, 0, min(mapped * BLOCK, size))}"> 0-{mapped - 1} </Range>
     </BlockMap>
 </bmap>
 """
     return text.replace(_NONE_YET, hashlib.sha256(text.encode("ascii")).hexdigest(), 1)
+
+
+def sha256_of_bytes(image: Path, start: int, end: int) -> str:
+    """The SHA-256, in hexadecimal, of an image's bytes from START to before END."""
+    digest = hashlib.sha256()
+    with image.open("rb") as file:
+        file.seek(start)
+        for at in range(start, end, _CHUNK * BLOCK):
+            digest.update(file.read(min(_CHUNK * BLOCK, end - at)))
+    return digest.hexdigest()
 
 
 def _behind_last(image: Path) -> int:
