@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.loopback import free_ports
+
 from . import roots
 from .contenders import Contender, Place, make_certificate
 
@@ -63,7 +65,7 @@ def running(contender: Contender, suite: str, jids: Sequence[str], cpu: int) -> 
     tree = roots.root(suite)
     folder = Path(tempfile.mkdtemp(prefix="sugar-bench-"))
     try:
-        port, api_port = _free_ports()
+        port, api_port = free_ports(2)
         place = Place(folder, tree, port, api_port, jids)
         make_certificate(folder)
         argv = roots.inside(tree, folder, contender.user, contender.prepare(place))
@@ -103,10 +105,3 @@ def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
         time.sleep(0.1)
     said = [(folder / name).read_text(errors="replace") for name in ("output", "log") if (folder / name).exists()]
     raise RuntimeError(f"the server does not come up:\n{''.join(said)}")
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

@@ -10,10 +10,8 @@ import contextlib
 import getpass
 import json
 import shlex
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import pytest
 
 from sugar_deploy.resources import resource
+from tests.loopback import KEYS_ONLY, make_key, sshd
 
 MACHINE = r"""
 set -eu
@@ -128,46 +127,17 @@ class Run:
         return " ".join(self.result.get("warnings", ()))
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def machine(folder: Path, uid: int, size: str = "") -> Iterator[Machine]:
     folder.mkdir(mode=0o755)
-    for name in ("host", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    make_key(folder / "client")
     (folder / "setup").write_text(f"uid={uid} gid={uid}\n{SETUP}")
     if size:
         (folder / "size").write_text(size)
-    port = free_port()
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
-    (folder / "config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host'}\nAuthorizedKeysFile /run/authorized_keys\n"
-        "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-        "Subsystem sftp internal-sftp\n"
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["unshare", "-m", "--kill-child", "-f", "sh", "-c", MACHINE, "sh", str(folder)], stdout=log, stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.05)
+    settings = ("AuthorizedKeysFile /run/authorized_keys", "StrictModes no", *KEYS_ONLY)
+    with sshd(folder, MACHINE, *settings) as (port, _process):
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
         yield Machine(folder, port)
-    finally:
-        process.kill()
-        process.wait()
 
 
 class Deployer:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from tests.loopback import free_ports
+
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "packages" / "prosody-sugar"
 TEMPLATE = ROOT / "roles" / "presence" / "templates" / "prosody.cfg.lua.j2"
@@ -152,15 +154,6 @@ def _prepare(server: Server, more: str, variables: dict[str, object]) -> None:
     if USER:
         for path in (folder, *folder.rglob("*")):
             shutil.chown(path, USER, USER)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _listens(port: int) -> bool:

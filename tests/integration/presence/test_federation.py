@@ -19,10 +19,11 @@ import pytest
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys.federation import Authority, utc_now
 from sugar_deploy.keys.secrets import Secrets
+from tests.loopback import free_port
 
 from .laptop import Laptop
 from .link import Link
-from .server import Server, free_ports, running
+from .server import Server, running
 from .wire import BUDDY, CLIENT, tls
 
 RED, BLUE, GREEN = "#FF0000,#000000", "#0000FF,#000000", "#00FF00,#000000"
@@ -82,7 +83,7 @@ class Schools:
 
 @pytest.fixture(scope="module")
 def schools(ours: Certificates) -> Iterator[Schools]:
-    (port,) = free_ports(1)
+    port = free_port()
     with (
         Link("127.0.1.11", "127.0.1.1", port) as to_lima,
         Link("127.0.1.12", "127.0.1.2", port) as to_cusco,
@@ -253,7 +254,7 @@ def test_a_server_of_another_authority_is_nobody(
     ours: Certificates, tmp_path: Path, child: Callable[..., Laptop]
 ) -> None:
     """It has our school's name and address, but not its certificate."""
-    (port,) = free_ports(1)
+    port = free_port()
     theirs = Certificates(tmp_path)
     with (
         school(LIMA, "127.0.2.1", port, {CUSCO: "127.0.2.2"}, ours) as lima,

@@ -5,14 +5,14 @@ It runs in a mount namespace with its own /etc, /home and /run, so the machine t
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.loopback import make_key, sshd, wait_for_sshd
 
 USER = "teresa"
 PASSWORD = "kon-tiki {{ 1947 }}"
@@ -35,13 +35,6 @@ exec /usr/sbin/sshd -D -e -f "$1/config"
 """
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @dataclass
 class SchoolMachine:
     """A machine that nobody has contacted yet, and a deployment that names it."""
@@ -54,14 +47,14 @@ class SchoolMachine:
     @property
     def fingerprint(self) -> str:
         """As the machine's own screen would show it."""
-        argv = ["ssh-keygen", "-l", "-f", str(self.folder / "host_key.pub")]
+        argv = ["ssh-keygen", "-l", "-f", str(self.folder / "host.pub")]
         return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()[1]
 
     def new_host_key(self) -> None:
         """As after a reinstallation."""
-        for path in self.folder.glob("host_key*"):
+        for path in self.folder.glob("host*"):
             path.unlink()
-        make_key(self.folder / "host_key")
+        make_key(self.folder / "host")
         # sshd reads its keys anew on SIGHUP.
         listener = next(
             int(path.parent.name)
@@ -69,23 +62,7 @@ class SchoolMachine:
             if str(self.folder / "config").encode() in path.read_bytes() and b"sshd" in path.read_bytes()[:40]
         )
         subprocess.run(["kill", "-HUP", str(listener)], check=True)
-        wait_for_port(self.port)
-
-
-def make_key(path: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1) as sock:
-                assert sock.recv(4) == b"SSH-"
-                return
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for_sshd(self.port, self.folder / "log", self.process)
 
 
 @pytest.fixture
@@ -93,28 +70,13 @@ def school(tmp_path: Path) -> Iterator[SchoolMachine]:
     folder = tmp_path / "machine"
     folder.mkdir(mode=0o755)
     tmp_path.chmod(0o755)
-    make_key(folder / "host_key")
-    port = free_port()
-    (folder / "config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host_key'}\nPidFile none\nUsePAM no\n"
-        "PasswordAuthentication yes\nPermitRootLogin no\n"
-    )
     (folder / "sudoers").write_text("Defaults !requiretty\nteresa ALL=(ALL) ALL\n")
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        ["unshare", "-m", "--kill-child", "-f", "sh", "-c", SCHOOL, "sh", str(folder)], stdout=log, stderr=log
-    )
-    try:
-        wait_for_port(port)
-    except AssertionError:
-        raise AssertionError((folder / "log").read_text()) from None
-    deployment = tmp_path / "lima"
-    deployment.mkdir()
-    (deployment / "deployment.yml").write_text(
-        "version: 1\nname: lima\ntitle: Lima\nschools:\n  san-martin:\n    scenario: online-peers\n    role: master\n"
-        f"    server:\n      address: 127.0.0.1\n      port: {port}\n      user: {USER}\n"
-        "      fqdn: san-martin.example.org\n"
-    )
-    yield SchoolMachine(folder, port, process, deployment)
-    process.kill()
-    process.wait()
+    with sshd(folder, SCHOOL, "PasswordAuthentication yes", "PermitRootLogin no") as (port, process):
+        deployment = tmp_path / "lima"
+        deployment.mkdir()
+        (deployment / "deployment.yml").write_text(
+            "version: 1\nname: lima\ntitle: Lima\nschools:\n  san-martin:\n    scenario: online-peers\n"
+            f"    role: master\n    server:\n      address: 127.0.0.1\n      port: {port}\n      user: {USER}\n"
+            "      fqdn: san-martin.example.org\n"
+        )
+        yield SchoolMachine(folder, port, process, deployment)

@@ -45,7 +45,7 @@ def test_the_first_contact_pins_installs_and_judges(school: SchoolMachine) -> No
     assert done.returncode == (0 if findings["init"]["ok"] else 1)
 
     known = (school.deployment / "known_hosts").read_text()
-    key_type, key_text = (school.folder / "host_key.pub").read_text().split()[:2]
+    key_type, key_text = (school.folder / "host.pub").read_text().split()[:2]
     assert known == f"[127.0.0.1]:{school.port} {key_type} {key_text}\n"
 
     # From now on the key is enough: OpenSSH itself logs in with what was pinned and installed.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,13 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.resources import resource
 from sugar_deploy.scenario.plan import Connection, Host, Plan
 from sugar_deploy.scenario.variables import PHASES, RoleVariables
+from tests import loopback
+from tests.loopback import KEYS_ONLY, make_key
 
 ISOLATED_SSHD = """
 mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib/misc &&
 mkdir -p /run/sshd /var/lib/sugar-deploy && mount -t tmpfs tmpfs /var/lib/sugar-deploy &&
-exec /usr/sbin/sshd -D -e -f "$1"
+exec /usr/sbin/sshd -D -e -f "$1/config"
 """
 
 
@@ -42,42 +42,14 @@ class Sshd:
         return subprocess.run([*argv, command], check=True, capture_output=True, text=True, timeout=30).stdout
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     folder = tmp_path / "sshd"
     folder.mkdir(mode=0o700)
-    for name in ("host", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    keys = folder / "authorized_keys"
-    keys.write_bytes((folder / "client.pub").read_bytes())
-    port = free_port()
-    (folder / "config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host'}\nAuthorizedKeysFile {keys}\n"
-        "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-        "Subsystem sftp internal-sftp\n"
-    )
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        ["unshare", "-m", "--kill-child", "-f", "sh", "-c", ISOLATED_SSHD, "sh", str(folder / "config")], stderr=log
-    )
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
-    yield Sshd(port, folder / "client", folder / "host", process)
-    process.kill()
-    process.wait()
+    make_key(folder / "client")
+    settings = (f"AuthorizedKeysFile {folder / 'client.pub'}", "StrictModes no", *KEYS_ONLY)
+    with loopback.sshd(folder, ISOLATED_SSHD, *settings) as (port, process):
+        yield Sshd(port, folder / "client", folder / "host", process)
 
 
 @dataclass

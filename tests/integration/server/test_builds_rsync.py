@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_server_systemd import free_port
+from tests.loopback import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of other owners")
 NOBODY = 65534

@@ -9,14 +9,10 @@ import urllib.request
 
 import pytest
 
+from tests.loopback import free_port
+
 from .conftest import SOURCE, Server
 from .laptop import made_up_key, register
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def activated(server: Server, *ports: int) -> list[str]:

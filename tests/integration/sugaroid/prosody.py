@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.loopback import free_ports
 
 SHIPPED = Path(__file__).parents[3] / "packages/prosody-sugar"
 DOMAIN = "san-martin.lima.example"
@@ -30,12 +31,6 @@ class Prosody:
         return {path.stem for path in (self.folder / "data").glob("*/accounts/*.dat")}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running(
     folder: Path,
@@ -46,7 +41,7 @@ def running(
     extra: str = "",
 ) -> Iterator[Prosody]:
     """Prosody in a folder of its own; `extra` comes after what the package sets."""
-    port, plain_port = ports or (free_port(), free_port())
+    port, plain_port = ports or free_ports(2)
     server = Prosody(DOMAIN, address, port, plain_port, folder)
     (folder / "data").mkdir(parents=True)
     _make_certificate(folder)

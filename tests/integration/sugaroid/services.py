@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,8 @@ from pathlib import Path
 from sugaroid.checks.options import Options, Ports
 from sugaroid.checks.report import Report
 from sugaroid.checks.run import check
+
+from tests.loopback import free_ports
 
 SOURCE = Path(__file__).parents[3] / "packages" / "sugar-server"
 OLPC_SECURITY = SOURCE.with_name("olpc-security")
@@ -32,7 +33,7 @@ class Services:
         self.library, self.backups, self.state = folder / "activities", folder / "backups", folder / "state"
         for path in (self.library, self.backups, self.state):
             path.mkdir()
-        self.port, self.backup_port, self.activation_port = _free_port(), _free_port(), _free_port()
+        self.port, self.backup_port, self.activation_port = free_ports(3)
         self.running: list[subprocess.Popen[bytes]] = []
         self.configure()
 
@@ -139,9 +140,3 @@ def failed(report: Report) -> dict[str, str]:
 def seen(report: Report) -> dict[str, str]:
     """What was seen of all."""
     return {f"{found.service}: {found.check}": found.seen for found in report.checks}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
