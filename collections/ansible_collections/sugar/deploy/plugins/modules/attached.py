@@ -14,6 +14,8 @@ description:
     that a wrong or expired key, a tampered index or an address that does not answer changes nothing.
   - What was attached before is kept until M(sugar.deploy.restore_point) settles the run, or is put back by it.
   - Every time, the repository's package lists are read again; it is a change if there was something new.
+extends_documentation_fragment:
+  - sugar.deploy.package_manager
 options:
   name:
     description: Names the source and its keyring.
@@ -42,10 +44,6 @@ options:
     description: Whether this is the only source that apt uses. Others stay on the disk as they are.
     type: bool
     default: false
-  lock_seconds:
-    description: How long to wait for another package manager, in seconds.
-    type: int
-    default: 600
   previous:
     description: Folder for what was attached before.
     type: path

@@ -14,6 +14,8 @@ description:
   - Carries on where a pulled plug has interrupted dpkg. Waits for other package managers. Refreshes the package
     lists when a package is not in them, or when a listed version is no longer there.
   - Configuration files that somebody has changed are kept.
+extends_documentation_fragment:
+  - sugar.deploy.package_manager
 options:
   name:
     description: The packages.
@@ -25,10 +27,6 @@ options:
     type: str
     choices: [present, latest, absent]
     default: present
-  lock_seconds:
-    description: How long to wait for another package manager, in seconds.
-    type: int
-    default: 600
 attributes:
   check_mode:
     support: full

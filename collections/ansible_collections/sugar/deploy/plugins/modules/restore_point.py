@@ -18,6 +18,9 @@ description:
     as packages are not back or a service does not come up with them, and the next run tries again.
   - C(dropped) is the end of a good run. It forgets the restore point and every state of the carried repository but
     the one in use, and records what is installed now as proved.
+extends_documentation_fragment:
+  - sugar.deploy.package_manager
+  - sugar.deploy.state_folder
 options:
   state:
     description: What to do.
@@ -55,14 +58,6 @@ options:
     description: With C(returned), only go on with a return that was cut off.
     type: bool
     default: false
-  folder:
-    description: Where the server keeps its state.
-    type: path
-    default: /var/lib/sugar-deploy
-  lock_seconds:
-    description: How long to wait for another package manager, in seconds.
-    type: int
-    default: 600
 attributes:
   check_mode:
     support: full

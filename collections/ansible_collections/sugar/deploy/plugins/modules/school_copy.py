@@ -14,6 +14,8 @@ description:
   - The action plugin of the same name, which runs on the deployer's machine, calls the steps of this module and moves
     archive and trees in between. Its arguments are C(state) (C(saved) or C(restored)), C(folder) (the school's folder
     in the backup), C(keeps) (what roles keep), C(check) and C(replace).
+extends_documentation_fragment:
+  - sugar.deploy.state_folder
 options:
   step:
     description: The step.
@@ -52,10 +54,6 @@ options:
     description: Whether a server's own data may be moved aside.
     type: bool
     default: false
-  folder:
-    description: Where the server keeps its state.
-    type: path
-    default: /var/lib/sugar-deploy
 author:
   - sugar-deploy
 """

@@ -16,6 +16,9 @@ description:
   - A package goes back to a lower version if a former run has brought the higher one from this repository and no
     source offers it any more, as after a former snapshot has been published again.
   - Packages on hold are left alone.
+extends_documentation_fragment:
+  - sugar.deploy.package_manager
+  - sugar.deploy.state_folder
 options:
   name:
     description: The deployment's name; it names the source.
@@ -35,14 +38,6 @@ options:
     type: list
     elements: list
     default: []
-  folder:
-    description: Where the server keeps its state.
-    type: path
-    default: /var/lib/sugar-deploy
-  lock_seconds:
-    description: How long to wait for another package manager, in seconds.
-    type: int
-    default: 600
 attributes:
   check_mode:
     support: full
