@@ -44,5 +44,15 @@ def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> None:
     (one,) = (one for one in job.model.partitions if one.mount == mount)
     shape = extfs.BOOT if one.filesystem == "ext2" else extfs.ROOT
     identity, epoch = job.composed.identity(mount), job.composed.epoch
+    attributes = job.composed.survey.attributes if tree == job.composed.tree else None
     with tempfile.TemporaryDirectory(dir=job.work) as work:
-        extfs.make(place, shape, tree, label=one.label, identity=identity, epoch=epoch, work=Path(work))
+        extfs.make(
+            place,
+            shape,
+            tree,
+            label=one.label,
+            identity=identity,
+            epoch=epoch,
+            work=Path(work),
+            attributes=attributes,
+        )
