@@ -115,12 +115,12 @@ def make_step(
     return step
 
 
-def folder_input(folder: Path) -> Input:
-    """All files below a folder; empty where there is none."""
+def folder_input(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Input:
+    """All files below a folder whose names, relative to it, are WANTED; empty where there is none."""
     files = {
-        path.relative_to(folder).as_posix(): path
+        name: path
         for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or path.is_file()
+        if (path.is_symlink() or path.is_file()) and wanted(name := path.relative_to(folder).as_posix())
     }
     total = hashlib.sha256()
     for name, path in files.items():
