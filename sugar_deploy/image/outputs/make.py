@@ -84,8 +84,8 @@ def _made(job: Job) -> None:
     """Make the model's files of a system that is what was composed."""
     try:
         MAKERS[job.model.flow](job)
-    except DeployError:
-        # Where the system is damaged, that is why.
+    except Exception:
+        # Where the system is damaged, that is why, whatever stumbled over it.
         job.composed.prove()
         raise
     job.composed.prove()

@@ -68,6 +68,14 @@ def changed(folder: Path, content: dict[str, Any]) -> list[str]:
     return faults
 
 
+def names(folder: Path, name: str) -> bool:
+    """Whether a folder has a file that is just as its manifest says."""
+    try:
+        return _file(folder / name) in read(folder)["files"]
+    except (OSError, UsageError):
+        return False
+
+
 def _file(path: Path) -> dict[str, Any]:
     digest = sha256_of(path)
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
