@@ -109,7 +109,7 @@ def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[
             started = time.monotonic()
             say(f"Stage {step.name}")
             with room_on_disk(area, _ROOM, f"stage {step.name}: "), workshop:
-                is_kept = step.kept or (step, identity) == named[-1]
+                is_kept = step.kept or identity == named[-1][1]
                 if packed := workshop.run(step, is_packed=is_kept):
                     tree = cache.keep(identity, packed)
             done.append((step.name, identity, False, time.monotonic() - started))
