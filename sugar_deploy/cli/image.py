@@ -123,7 +123,7 @@ def _show(file: Path, report: Report, *, verbose: int, quiet: bool) -> None:
     "--workers",
     metavar="N",
     type=click.IntRange(1, 256),
-    help="Processes that deflate; one for each core by default.",
+    help="Threads that deflate; one for each core by default.",
 )
 @json_option
 @verbosity_options

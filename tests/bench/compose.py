@@ -36,7 +36,8 @@ SHARED = ("archive", "packages")
 """Parts of the cache that are this machine's own: what was fetched, and our packages."""
 SMALL = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", "linux-image-cloud-amd64", "zstd")
 BEFORE, AFTER, OUTPUT = "choosing packages", "image's folder", "image output"
-PARTS = (BEFORE, "base", "packages", "mounts", "files", "desktop", "finish", AFTER, OUTPUT)
+STAGES = ("base", "packages", "mounts", "ramdisk", "files", "desktop", "caches", "settings", "finish")
+PARTS = (BEFORE, *STAGES, AFTER, OUTPUT)
 
 
 def spent() -> tuple[float, float]:
@@ -83,8 +84,8 @@ def small(folder: Folder, model: Model, target: Path) -> Times:
     debian = choose(mirror, KEYRING, suite, model.architecture, SMALL, (), times.said)
     options = {"architecture": model.architecture}
     files = folder_input(folder.overrides / "image" / "files")
-    steps = [make_step("base", options, {"debian": debian.as_input()}), make_step("finish")]
-    steps[1:1] = [make_step("files", {}, {"files": files})] if files.files else []
+    steps = [make_step("base", options, {"debian": debian.as_input()}), make_step("caches"), make_step("finish")]
+    steps[2:2] = [make_step("settings", {}, {"settings": files})] if files.files else []
     tree, _ = run(steps, image_cache(), times.said)
     write_folder(tree, target, {"model": model.name})
     times.until_now(AFTER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from typing import Any
 
 from sugar_deploy.deployment.types import NO_SECURITY
 from sugar_deploy.errors import DeployError
-from sugar_deploy.files import sha256_of, write_atomically
+from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry
-from sugar_deploy.image.compose.contents import contents
+from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, copied, known
 from sugar_deploy.image.compose.debian import choose, origin
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import Recipe
-from sugar_deploy.image.compose.running import clear, require_namespaces, run_step
+from sugar_deploy.image.compose.running import Workshop, clear, require_namespaces
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.space import room_on_disk
@@ -90,7 +88,10 @@ def image_cache(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[str, str, bool, float], ...]]:
-    """The last stage's tree, and of each what was done; only what is not kept in AREA is made."""
+    """The last stage's tree, and of each what was done; only what AREA does not keep is made.
+
+    It keeps the trees of stages that say so, and the last one.
+    """
     cache = Cache(area)
     require_namespaces()
     with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS) as held:
@@ -103,13 +104,17 @@ def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[
             named.append((step, identity))
         first, tree = _kept(cache, named, say)
         done = [(step.name, identity, True, 0.0) for step, identity in named[:first]]
+        workshop = Workshop(cache.work, tree, (held,))
         for step, identity in named[first:]:
             started = time.monotonic()
             say(f"Stage {step.name}")
-            with room_on_disk(area, _ROOM, f"stage {step.name}: "):
-                tree = cache.keep(identity, run_step(step, tree, cache.work / step.name, (held,)))
+            with room_on_disk(area, _ROOM, f"stage {step.name}: "), workshop:
+                is_kept = step.kept or identity == named[-1][1]
+                if packed := workshop.run(step, is_packed=is_kept):
+                    tree = cache.keep(identity, packed)
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
+        clear(workshop.folder)
     if tree is None:
         raise DeployError("the recipe has no stages", "Give it one")
     return tree, tuple(done)
@@ -136,9 +141,9 @@ def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
         room_on_disk(target.parent, "Make room there, and build again, which carries on"),
         replacing(target, RECIPE, "a composed image") as (draft, _),
     ):
-        shutil.copyfile(tree, draft / TREE)
-        found = contents(draft / TREE)
+        copied(tree, draft / TREE)
+        found = known(tree)
         write_atomically(draft / "packages.json", json.dumps(found.packages, indent=1) + "\n", 0o644)
-        told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": sha256_of(draft / TREE)}
+        told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": found.sha256}
         write_atomically(draft / RECIPE, json.dumps(told, indent=1, sort_keys=True) + "\n", 0o644)
         draft.chmod(0o755)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sugar_deploy.files import sha256_of, to_disk, write_atomically
+from sugar_deploy.image.compose.contents import Contents
+from sugar_deploy.image.reading import read_tree
 
 TREE = "root.tar"
 _PROOF = "tree.json"
 KEPT_DAYS = 30
+_FICLONE = 0x40049409
+"""Of linux/fs.h: both files share their blocks until one of them is written to. Python has no name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of a tree when it was kept: its SHA-256, its newest date (Unix seconds), its packages."""
+
+    sha256: str
+    newest: int
+    packages: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +47,7 @@ class Cache:
         """The tree of this id; None if there is none. Raises CorruptEntry."""
         entry = self.folder / identity
         try:
-            proof = json.loads((entry / _PROOF).read_text(encoding="utf-8"))
-            right = proof["sha256"] == sha256_of(entry / TREE)
+            right = known(entry / TREE).sha256 == sha256_of(entry / TREE)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -49,11 +64,11 @@ class Cache:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            digest = sha256_of(tree)
+            proof = _proof(tree)
             to_disk(tree)
             tree.replace(draft / TREE)
             (draft / TREE).chmod(0o444)
-            write_atomically(draft / _PROOF, json.dumps({"sha256": digest}) + "\n", 0o644)
+            write_atomically(draft / _PROOF, json.dumps(proof) + "\n", 0o644)
             shutil.rmtree(self.folder / identity, ignore_errors=True)
             draft.rename(self.folder / identity)
         finally:
@@ -70,3 +85,27 @@ class Cache:
 
 class CorruptEntry(Exception):
     """A kept tree was not what had been written; it has been dropped."""
+
+
+def _proof(tree: Path) -> Mapping[str, Any]:
+    contents = Contents()
+    found = read_tree(tree, contents)
+    return {"sha256": found.sha256, "newest": found.newest, "packages": contents.packages}
+
+
+def known(tree: Path) -> Known:
+    """What is known of a kept tree without reading it. Raises OSError, ValueError, KeyError and TypeError."""
+    proof = json.loads(tree.with_name(_PROOF).read_text(encoding="utf-8"))
+    return Known(proof["sha256"], proof["newest"], proof["packages"])
+
+
+def copied(tree: Path, target: Path) -> None:
+    """Copy a kept tree, which takes no room where the file system can share blocks.
+
+    Never a hard link, were it read-only: root writes through that, and who edits the copy would edit what is kept.
+    """
+    with tree.open("rb") as source, target.open("wb") as copy:
+        try:
+            fcntl.ioctl(copy, _FICLONE, source.fileno())
+        except OSError:  # ext4, or another file system
+            shutil.copyfile(tree, target)

@@ -1,4 +1,4 @@
-"""What is in a tree that was composed: its packages, with their sources and licences, and its newest date."""
+"""What is in a tree that was composed: its packages with their sources and licences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sugar_deploy.repository.control import stanzas
@@ -22,13 +21,18 @@ _LICENCE = re.compile(r"^License:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 
 @dataclass(slots=True)
 class Contents:
-    """What one reading of the tree found; paths begin with a slash."""
+    """Reads of a tree what its packages are; paths begin with a slash."""
 
     status: str = ""
-    newest: int = 0
-    """In seconds since 1970."""
     texts: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+
+    def entry(self, path: str, member: tarfile.TarInfo) -> _Text | None:
+        """Note a package's copyright, be it a file or a link to another one's, and dpkg's own table."""
+        is_copyright = _COPYRIGHT.fullmatch(path)
+        if is_copyright and member.issym():
+            self.links[path] = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
+        return _Text(self, path) if is_copyright or path == _STATUS else None
 
     @property
     def packages(self) -> list[dict[str, Any]]:
@@ -62,20 +66,18 @@ def licences(text: str) -> list[str]:
     return sorted(set(_LICENCE.findall(text)))
 
 
-def contents(tree: Path) -> Contents:
-    """Read a tree once."""
-    found = Contents()
-    with tarfile.open(tree) as tar:
-        for member in tar:
-            found.newest = max(found.newest, int(member.mtime))
-            path = posixpath.normpath("/" + member.name)
-            is_copyright = _COPYRIGHT.fullmatch(path)
-            if is_copyright and member.issym():
-                found.links[path] = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
-            elif (is_copyright or path == _STATUS) and (file := tar.extractfile(member)):
-                text = file.read().decode("utf-8", "replace")
-                if is_copyright:
-                    found.texts[path] = text
-                else:
-                    found.status = text
-    return found
+class _Text:
+    """A text that is read whole."""
+
+    def __init__(self, found: Contents, path: str) -> None:
+        self._found, self._path, self._bytes = found, path, bytearray()
+
+    def take(self, piece: bytes) -> None:
+        self._bytes += piece
+
+    def end(self) -> None:
+        text = self._bytes.decode("utf-8", "replace")
+        if self._path == _STATUS:
+            self._found.status = text
+        else:
+            self._found.texts[self._path] = text

@@ -21,7 +21,7 @@ from sugar_deploy.resources import resource
 from sugar_deploy.scenario.plan import Plan
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-FILES, ACTIVITIES, HOOKS, ANIMATION = "files", "activities", "hooks", "animation"
+FILES, SETTINGS, ACTIVITIES, HOOKS, ANIMATION = "files", "settings", "activities", "hooks", "animation"
 XO_BOOT = "sugar-xo-boot"
 SERVER = "downstream-server-demo"
 _MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
@@ -37,6 +37,23 @@ class Lists(BaseModel):
     sugar: Names
     screens: dict[str, tuple[str, ...]]
     animation: Names
+
+
+class Settings(BaseModel):
+    """image/settings.yml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    places: Names
+
+    def hold(self, name: str) -> bool:
+        """Whether a file, by its path without a slash before it, lies in one of the places."""
+        return any(name == place or name.startswith(f"{place}/") for place in self.places)
+
+
+def settings() -> Settings:
+    """Where the deployer's files change nothing that is made of the system."""
+    return Settings.model_validate(yaml.safe_load((resource("image") / "settings.yml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,8 @@ class Recipe:
     def steps(self, debian: Chosen, own: Sequence[Deb], snapshot: str) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""
         deployment = self.plan.deployment
-        settings: Options = {
+        early, late = self._files()
+        told: Options = {
             "timezone": deployment.timezone,
             "languages": deployment.languages,
             "release": f"{deployment.name} {self.model.name} {self.suite.name} {snapshot}",
@@ -95,9 +113,13 @@ class Recipe:
             make_step("packages", {}, {"own": _own_input(own)}),
             *self._mounts(),
             *self._ramdisk(),
-            *self._additions((FILES, ACTIVITIES)),
-            make_step("desktop", settings),
-            *self._additions((ANIMATION, HOOKS)),
+            *_addition(FILES, early),
+            *self._own_addition(ACTIVITIES),
+            make_step("desktop", told),
+            *self._own_addition(ANIMATION),
+            *self._own_addition(HOOKS),
+            make_step("caches"),
+            *_addition(SETTINGS, late),
             make_step("finish"),
         ]
         return tuple(found)
@@ -114,11 +136,21 @@ class Recipe:
         if self.model.ramdisk:
             yield make_step("ramdisk", {"modules": self.model.ramdisk})
 
-    def _additions(self, names: Iterable[str]) -> Iterable[Step]:
-        for name in names:
-            given = folder_input(self.overrides / name)
-            if given.files:
-                yield make_step(name, {}, {name: given})
+    def _own_addition(self, name: str) -> Iterable[Step]:
+        return _addition(name, folder_input(self.overrides / name))
+
+    def _files(self) -> tuple[Input, Input]:
+        """The deployer's files: those that come before what is made of the system, as all do where a hook may read
+        them, and those after it."""
+        folder, places = self.overrides / FILES, settings()
+        if folder_input(self.overrides / HOOKS).files:
+            return folder_input(folder), Input({}, "")
+        return folder_input(folder, lambda name: not places.hold(name)), folder_input(folder, places.hold)
+
+
+def _addition(name: str, given: Input) -> Iterable[Step]:
+    if given.files:
+        yield make_step(name, {}, {name: given})
 
 
 def _own_input(own: Sequence[Deb]) -> Input:

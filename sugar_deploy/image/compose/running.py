@@ -1,4 +1,4 @@
-"""Runs a stage on a tree, in namespaces of its own: no root needed, no mount left, and it ends with us."""
+"""Runs stages on a tree, each in namespaces of its own: no root needed, no mount left, and it ends with us."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
@@ -53,24 +54,42 @@ def require_namespaces() -> None:
         )
 
 
-def run_step(step: Step, before: Path | None, work: Path, held: Sequence[int] = ()) -> Path:
-    """The tree that a stage makes of the one BEFORE it, working in the folder WORK; the descriptors HELD are its too.
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Stages work in it one after another on the same tree: BEFORE, a tar, or nothing.
 
-    Raises DeployError with what the stage said, OSError where the disk is full.
+    It is below the folder AREA; the descriptors HELD are the stages' too. As a context it is cleared away if what is
+    done in it fails.
     """
-    clear(work)
-    try:
-        work.mkdir(parents=True)
-        _place(step, work / "stage")
-        log = work.with_name(f"{step.name}.log")
-        inside = step.folder.parent / INSIDE
-        argv = (*namespaces(os.geteuid()), "sh", inside, work, before or "", step.program)
-        _execute([str(word) for word in argv], work / "stage", log, step.name, held)
-        tree = work.with_name(f"{work.name}.tar")
-        (work / "out.tar").replace(tree)
-    finally:
-        clear(work)
-    return tree
+
+    area: Path
+    before: Path | None
+    held: Sequence[int] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The tree, and what a stage reads."""
+        return self.area / "tree"
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            clear(self.folder)
+
+    def run(self, step: Step, *, is_packed: bool) -> Path | None:
+        """Let a stage work on the tree; gives that packed, if it is to be.
+
+        Raises DeployError with what the stage said, OSError where the disk is full.
+        """
+        stage, log = self.folder / "stage", self.area / f"{step.name}.log"
+        packed = self.folder / "out.tar" if is_packed else None
+        inside = (step.folder.parent / INSIDE, self.folder, self.before or "", step.program, packed or "")
+        argv = [str(word) for word in (*namespaces(os.geteuid()), "sh", *inside)]
+        _place(step, stage)
+        _execute(argv, stage, log, step.name, self.held)
+        clear(stage)
+        return packed
 
 
 def clear(work: Path) -> None:
@@ -145,5 +164,6 @@ def _execute(argv: Sequence[str], folder: Path, log: Path, name: str, held: Sequ
     last = "\n".join(f"  {line}" for line in said)
     raise DeployError(
         f"stage {name} failed with status {process.returncode}:\n{last}\nThe whole of it is in {log}",
-        f"Correct that and build again, which carries on from the stage before. It was run as: {shlex.join(argv)}",
+        "Correct that and build again, which carries on from the last stage that is kept. It was run as: "
+        f"{shlex.join(argv)}",
     )

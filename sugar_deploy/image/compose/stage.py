@@ -37,6 +37,7 @@ class Schema(_Part):
     """stage.yml: all that a stage takes, and nothing else is given to it."""
 
     description: Annotated[str, Field(min_length=1)]
+    keep: str = Field("", description="Why its tree, a gigabyte or two, is worth keeping; else it is made again.")
     options: dict[str, Option] = Field(default_factory=dict)
     inputs: dict[str, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict, description="Folders with files, by name."
@@ -61,6 +62,8 @@ class Step:
     folder: Path
     options: Options = field(default_factory=dict)
     inputs: Mapping[str, Input] = field(default_factory=dict)
+    kept: bool = False
+    """Whether its tree is kept, which changes nothing about it."""
 
     @property
     def program(self) -> Path:
@@ -97,8 +100,9 @@ def make_step(
     name: str, options: Options | None = None, inputs: Mapping[str, Input] | None = None, folder: Path | None = None
 ) -> Step:
     """A stage with what it is told; UsageError unless that is just what its schema asks for."""
-    step = Step(name, (folder or stages_folder()) / name, options or {}, inputs or {})
-    schema = read_schema(step.folder)
+    place = (folder or stages_folder()) / name
+    schema = read_schema(place)
+    step = Step(name, place, options or {}, inputs or {}, kept=bool(schema.keep))
     wrong = [f"option {one}" for one in sorted(step.options.keys() ^ schema.options.keys())]
     wrong += [f"input {one}" for one in sorted(step.inputs.keys() ^ schema.inputs.keys())]
     wrong += [
@@ -111,12 +115,12 @@ def make_step(
     return step
 
 
-def folder_input(folder: Path) -> Input:
-    """All files below a folder; empty where there is none."""
+def folder_input(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Input:
+    """All files below a folder whose names, relative to it, are WANTED; empty where there is none."""
     files = {
-        path.relative_to(folder).as_posix(): path
+        name: path
         for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or path.is_file()
+        if (path.is_symlink() or path.is_file()) and wanted(name := path.relative_to(folder).as_posix())
     }
     total = hashlib.sha256()
     for name, path in files.items():

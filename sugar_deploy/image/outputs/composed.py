@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 import tarfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.image.outputs.survey import Attribute, Survey
+from sugar_deploy.image.reading import attributes, normal
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
-_ATTRIBUTE = "SCHILY.xattr."
-"""What tar puts before an extended attribute's name."""
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Composed:
     epoch: int
     recipe: dict[str, Any]
     packages: list[dict[str, Any]]
+    survey: Survey
 
     @property
     def tree(self) -> Path:
@@ -42,46 +42,42 @@ class Composed:
         """The identity of one of its file systems: another image has another, the same image the same."""
         return uuid.uuid5(_NAMESPACE, f"{self.sha256} {part}")
 
+    def prove(self) -> None:
+        """Raise UsageError unless the tar is what was composed, once all of it has been read."""
+        with _told(self.folder):
+            found = self.survey.read()
+            if found.sha256 != self.sha256:
+                raise ValueError("root.tar is not what was composed: it is damaged or cut off")
+            if found.newest != self.epoch:
+                raise ValueError("root.tar has other times than recipe.json says")
+
 
 def read(folder: Path) -> Composed:
-    """What is in a composed image's folder; raises UsageError if that is none."""
+    """What is in a composed image's folder; raises UsageError if that is none.
+
+    What the recipe says of the tar is believed, so that work can begin, until `prove` tells.
+    """
     recipe = _recipe(folder)
-    try:
+    with _told(folder):
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
-        sha256, epoch = _hash_and_newest(folder / "root.tar")
-        if recipe.get("root_sha256", sha256) != sha256:
-            raise ValueError("root.tar is not what was composed: it is damaged or cut off")
+        survey = Survey(folder / "root.tar")
+        sha256, epoch = recipe.get("root_sha256"), recipe.get("source_date_epoch")
+        if sha256 is None or epoch is None:
+            found = survey.read()
+            # The composer lets no time be later than the snapshot's.
+            sha256, epoch = sha256 or found.sha256, found.newest
         if epoch <= 0:
             raise ValueError("root.tar has no times")
-    except (OSError, ValueError, tarfile.TarError) as error:
+    return Composed(folder, sha256, epoch, recipe, packages, survey)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Within, whatever is wrong with the files is told of the folder."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, tarfile.TarError) as error:
         raise _no_image(folder, error) from error
-    return Composed(folder, sha256, epoch, recipe, packages)
-
-
-class _Hashed:
-    """A file that is hashed as it is read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.hash = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        self.hash.update(content)
-        return content
-
-
-def _hash_and_newest(tree: Path) -> tuple[str, int]:
-    """The SHA-256 and the newest time of a tar, read once: it has some gigabytes."""
-    with tree.open("rb") as file:
-        hashed = _Hashed(file)
-        # As a stream, in which nothing is jumped over.
-        with tarfile.open(fileobj=cast(BinaryIO, hashed), mode="r|") as archive:
-            # The composer lets no time be later than the snapshot's.
-            newest = max((int(member.mtime) for member in archive), default=0)
-        while hashed.read(_CHUNK):
-            pass
-    return hashed.hash.hexdigest(), newest
 
 
 def model_name(folder: Path) -> str:
@@ -102,21 +98,23 @@ def _no_image(folder: Path, error: Exception) -> UsageError:
     return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
 
 
-def attributes_in(tree: Path) -> Iterator[tuple[str, str, bytes]]:
-    """The tar's extended attributes, as a program's capabilities are one: path from the root, name, value."""
+def attributes_in(tree: Path) -> Iterator[Attribute]:
+    """A small tar's extended attributes, as a program's capabilities are one."""
     with tarfile.open(tree, "r:") as archive:
         for member in archive:
-            path = posixpath.normpath("/" + member.name)
             for name, value in attributes(member).items():
-                yield path, name, value
+                yield normal(member.name), name, value
 
 
 def file_in(tree: Path, path: str) -> bytes:
     """The bytes of a file within the tar, symbolic links followed. Raises UsageError if it is not there."""
     with tarfile.open(tree, "r:") as archive:
-        members = {posixpath.normpath("/" + member.name): member for member in archive}
-        wanted = path
+        members: dict[str, tarfile.TarInfo] = {}
+        following, wanted = iter(archive), path
         for _ in range(_LINKS):
+            # No further than it has to be read: what is asked for is among the first.
+            while wanted not in members and (member := next(following, None)):
+                members[normal(member.name)] = member
             found = members.get(wanted)
             if found is None:
                 break
@@ -130,12 +128,3 @@ def file_in(tree: Path, path: str) -> bytes:
     raise UsageError(
         f"the image has no {path}", "Compose it with a kernel and its ramdisk: without them nothing starts"
     )
-
-
-def attributes(member: tarfile.TarInfo) -> dict[str, bytes]:
-    """A file's extended attributes, as a program's capabilities are one."""
-    return {
-        header.removeprefix(_ATTRIBUTE): value.encode("utf-8", "surrogateescape")
-        for header, value in member.pax_headers.items()
-        if header.startswith(_ATTRIBUTE)
-    }

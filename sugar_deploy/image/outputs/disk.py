@@ -39,10 +39,12 @@ def begin(job: Job, image: Path) -> dict[str, Partition]:
     return partitions
 
 
-def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> None:
-    """Make the file system that is mounted at MOUNT, with what a tar holds."""
+def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> Path:
+    """Make the file system that is mounted at MOUNT, with what a tar holds; gives a folder that is not needed now."""
     (one,) = (one for one in job.model.partitions if one.mount == mount)
     shape = extfs.BOOT if one.filesystem == "ext2" else extfs.ROOT
     identity, epoch = job.composed.identity(mount), job.composed.epoch
-    with tempfile.TemporaryDirectory(dir=job.work) as work:
-        extfs.make(place, shape, tree, label=one.label, identity=identity, epoch=epoch, work=Path(work))
+    attributes = job.composed.survey.attributes if tree == job.composed.tree else None
+    work = Path(tempfile.mkdtemp(dir=job.work))
+    extfs.make(place, shape, tree, label=one.label, identity=identity, epoch=epoch, work=work, attributes=attributes)
+    return work

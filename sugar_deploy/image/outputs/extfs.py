@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import attributes_in
 from sugar_deploy.image.outputs.programs import program, run
+from sugar_deploy.image.outputs.survey import Attribute
 from sugar_deploy.image.outputs.unpacked import run_on
 
 BLOCK = 4096
@@ -67,10 +68,21 @@ class Place:
     size: int
 
 
-def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.UUID, epoch: int, work: Path) -> None:
+def make(
+    place: Place,
+    shape: Shape,
+    tree: Path,
+    *,
+    label: str,
+    identity: uuid.UUID,
+    epoch: int,
+    work: Path,
+    attributes: Callable[[], Iterable[Attribute]] | None = None,
+) -> None:
     """Make the file system with what the tar TREE holds; all its times are EPOCH or what the tar says.
 
-    WORK is an existing folder on the same disk. Raises DeployError, if it does not fit with its sizes.
+    WORK is an existing folder on the same disk. ATTRIBUTES gives the tar's extended ones, if they are known.
+    Raises DeployError, if it does not fit with its sizes.
     """
     unpacked = work / "tree"
     options = ",".join((*_COMMON, f"hash_seed={identity}", f"offset={place.offset}"))
@@ -89,7 +101,8 @@ def make(place: Place, shape: Shape, tree: Path, *, label: str, identity: uuid.U
                 "Leave packages out, or take a larger medium",
             ) from error
         raise
-    _finish(place, [*_named(unpacked, shape), *_attributes(tree, work)], epoch)
+    extended = attributes() if attributes else attributes_in(tree)
+    _finish(place, [*_named(unpacked, shape), *_attributes(extended, work)], epoch)
     run(["e2fsck", "-f", "-n", _address(place)], epoch=epoch)
 
 
@@ -107,10 +120,10 @@ def _named(unpacked: Path, shape: Shape) -> list[str]:
     return lines
 
 
-def _attributes(tree: Path, work: Path) -> list[str]:
-    """What tells debugfs the tar's extended attributes, as a program's capabilities are one; values lie in WORK."""
+def _attributes(attributes: Iterable[Attribute], work: Path) -> list[str]:
+    """What tells debugfs extended attributes, as a program's capabilities are one; values lie in WORK."""
     lines: list[str] = []
-    for path, name, value in attributes_in(tree):
+    for path, name, value in attributes:
         file = work / f"attribute-{len(lines)}"
         file.write_bytes(value)
         quoted = path.replace('"', '""')

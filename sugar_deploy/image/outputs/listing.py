@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import posixpath
 import stat
 import tarfile
 from pathlib import Path
-from typing import cast
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.outputs.composed import attributes
+from sugar_deploy.image.reading import attributes, normal, read_tree
 
 NAME = "files.txt.gz"
 _KINDS = {
@@ -27,33 +24,64 @@ _KINDS = {
 }
 
 
-def listed(tree: Path) -> dict[str, str]:
-    """By path: mode, owner, size in bytes, the file's SHA-256, or what it links to, or a device's numbers; its date.
+class Listing:
+    """Reads of a tree the lines of its list."""
 
-    Extended attributes stand before the date, which is @ and seconds since 1970.
-    """
-    found = {}
-    with tarfile.open(tree, "r:") as archive:
-        for member in archive:
-            path = posixpath.normpath("/" + member.name).replace("//", "/")
-            mode = stat.filemode(_KINDS.get(member.type, 0) | member.mode)
-            owner = f"{member.uid}:{member.gid}"
-            extended = "".join(f" {name}={value.hex()}" for name, value in sorted(attributes(member).items()))
-            told = f"{mode} {owner} {member.size} {_content(archive, member)}"
-            found[path] = f"{told}{extended} @{int(member.mtime)}"
-    return dict(sorted(found.items()))
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+
+    def entry(self, path: str, member: tarfile.TarInfo) -> _Line | None:
+        """Note an entry; a file's line waits for its content."""
+        mode = stat.filemode(_KINDS.get(member.type, 0) | member.mode)
+        extended = "".join(f" {name}={value.hex()}" for name, value in sorted(attributes(member).items()))
+        before = f"{mode} {member.uid}:{member.gid} {member.size} "
+        line = _Line(self._found, path, before, f"{extended} @{int(member.mtime)}")
+        if member.isreg():
+            return line
+        line.note(_target(member))
+        return None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """By path: mode, owner, size in bytes, the file's SHA-256, or its link, or a device's numbers; its date.
+
+        Extended attributes stand before the date, which is @ and seconds since 1970.
+        """
+        return dict(sorted(self._found.items()))
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+class _Line:
+    """A file's line, for which its content is hashed."""
+
+    def __init__(self, found: dict[str, str], path: str, before: str, after: str) -> None:
+        self._found, self._path, self._before, self._after = found, path, before, after
+        self._hash = hashlib.sha256()
+
+    def take(self, piece: bytes) -> None:
+        self._hash.update(piece)
+
+    def end(self) -> None:
+        self.note(self._hash.hexdigest())
+
+    def note(self, content: str) -> None:
+        self._found[self._path] = f"{self._before}{content}{self._after}"
+
+
+def _target(member: tarfile.TarInfo) -> str:
     if member.islnk():
-        return f"={posixpath.normpath('/' + member.linkname)}"
+        return f"={normal(member.linkname)}"
     if member.issym():
         return f"->{member.linkname}"
     if member.ischr() or member.isblk():
         return f"{member.devmajor}:{member.devminor}"
-    file = archive.extractfile(member) if member.isreg() else None
-    # What tarfile gives is a BufferedReader, though it promises less.
-    return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() if file else "-"
+    return "-"
+
+
+def listed(tree: Path) -> dict[str, str]:
+    """The list of a tree."""
+    listing = Listing()
+    read_tree(tree, listing)
+    return listing.files
 
 
 def without_date(told: str) -> str:

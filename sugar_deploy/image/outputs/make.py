@@ -61,23 +61,34 @@ def make(
 
     Without a signer it is for unlocked laptops. Raises DeployError, and then OUT is as it was.
     """
-    composed = composition.read(folder)
-    if composed.recipe.get("model", model.name) != model.name:
-        raise UsageError(f"{folder} was composed for {composed.recipe['model']}, not {model.name}", "Compose it anew")
+    if (meant := composition.model_name(folder)) != model.name:
+        raise UsageError(f"{folder} was composed for {meant}, not {model.name}", "Compose it anew")
     medium, called, kind = planned(model, size, name, filesystem)
+    composed = composition.read(folder)
     with (
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
         job = Job(model, medium, composed, called, signer, draft, former, progress, kind)
         job.work.mkdir()
-        MAKERS[model.flow](job)
+        _made(job)
         shutil.rmtree(job.work)
         _require_sound(job)
-        listing.write(listing.listed(composed.tree), draft)
+        listing.write(composed.survey.files(), draft)
         manifest.describe(job)
         draft.chmod(0o755)
     return out
+
+
+def _made(job: Job) -> None:
+    """Make the model's files of a system that is what was composed."""
+    try:
+        MAKERS[job.model.flow](job)
+    except Exception:
+        # Where the system is damaged, that is why, whatever stumbled over it.
+        job.composed.prove()
+        raise
+    job.composed.prove()
 
 
 def _require_sound(job: Job) -> None:

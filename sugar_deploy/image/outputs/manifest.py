@@ -11,7 +11,6 @@ from typing import Any
 from sugar_deploy.errors import UsageError
 from sugar_deploy.files import sha256_of
 from sugar_deploy.image.models import Model
-from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.job import Job
 
@@ -37,7 +36,7 @@ def describe(job: Job) -> None:
         "files": files,
         "packages": composed.packages,
         "filesystem": job.filesystem.value if job.filesystem else None,
-        "sizes": sizes.measured(composed.tree),
+        "sizes": composed.survey.sizes(),
         "notes": job.notes,
         "proved": list(model.proved),
         "unproved": list(model.unproved),
@@ -67,6 +66,14 @@ def changed(folder: Path, content: dict[str, Any]) -> list[str]:
         elif _file(path) != said:
             faults.append(f"{said['name']}: is not what the manifest says")
     return faults
+
+
+def names(folder: Path, name: str) -> bool:
+    """Whether a folder has a file that is just as its manifest says."""
+    try:
+        return _file(folder / name) in read(folder)["files"]
+    except (OSError, UsageError):
+        return False
 
 
 def _file(path: Path) -> dict[str, Any]:

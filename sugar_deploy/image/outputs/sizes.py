@@ -8,7 +8,9 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from sugar_deploy.image.reading import PIECE, Taker, normal, read_tree
 
 UNOWNED = "(of no package)"
 _LISTS, _LIST = "/var/lib/dpkg/info/", ".list"
@@ -16,35 +18,78 @@ _DEPTH = 3
 """Of folders that are told apart: /usr/share/locale, but not each language."""
 _BLOCK = 4096
 """What JFFS2 and UBIFS compress at a time."""
-_EVERY = 8
+_EVERY = 32
 """One block in so many is compressed, the first one always: an estimate is enough."""
+assert PIECE % (_BLOCK * _EVERY) == 0, "each piece begins with a block that is looked at"
+
+
+class Sizes:
+    """Reads of a tree what fills it."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[int, int]] = {}
+        self._owners: dict[str, str] = {}
+        self._links: dict[str, str] = {}
+
+    def entry(self, path: str, member: tarfile.TarInfo) -> Taker | None:
+        """Note an entry; files are measured, and packages' lists read."""
+        if member.issym() and path.count("/") == 1:
+            self._links[path] = normal(member.linkname)
+        if path.startswith(_LISTS) and path.endswith(_LIST):
+            return _Owned(self._files, path, self._owners)
+        return _Measured(self._files, path)
+
+    def told(self) -> dict[str, Any]:
+        """The bytes, in all, by package and by folder, the largest first; hard links count once."""
+        packages = _owned(self._owners, self._links)
+        return {
+            "bytes": sum(plain for plain, _ in self._files.values()),
+            "compressed": sum(packed for _, packed in self._files.values()),
+            "packages": _summed((packages.get(path, UNOWNED), size) for path, size in self._files.items()),
+            "folders": _summed((_folder(path), size) for path, size in self._files.items()),
+        }
+
+
+class _Measured:
+    """A file's bytes, and about what they take compressed, by blocks that are looked at."""
+
+    def __init__(self, files: dict[str, tuple[int, int]], path: str) -> None:
+        self._files, self._path = files, path
+        self._size = self._plain = self._packed = 0
+
+    def take(self, piece: bytes) -> None:
+        self._size += len(piece)
+        for start in range(0, len(piece), _BLOCK * _EVERY):
+            block = piece[start : start + _BLOCK]
+            self._plain += len(block)
+            self._packed += min(len(block), len(zlib.compress(block, 1)))
+
+    def end(self) -> None:
+        self._files[self._path] = (self._size, self._packed * self._size // (self._plain or 1))
+
+
+class _Owned(_Measured):
+    """The list of a package's files, which is a file as well."""
+
+    def __init__(self, files: dict[str, tuple[int, int]], path: str, owners: dict[str, str]) -> None:
+        super().__init__(files, path)
+        self._package = path.removeprefix(_LISTS).removesuffix(_LIST).partition(":")[0]
+        self._owners, self._text = owners, bytearray()
+
+    def take(self, piece: bytes) -> None:
+        super().take(piece)
+        self._text += piece
+
+    def end(self) -> None:
+        super().end()
+        self._owners.update(dict.fromkeys(self._text.decode("utf-8", "surrogateescape").split("\n"), self._package))
 
 
 def measured(tree: Path) -> dict[str, Any]:
-    """A composed system's bytes, in all, by package and by folder, the largest first; hard links count once."""
-    files: dict[str, tuple[int, int]] = {}
-    owners: dict[str, str] = {}
-    links: dict[str, str] = {}
-    with tarfile.open(tree, "r:") as archive:
-        for member in archive:
-            path = posixpath.normpath("/" + member.name)
-            if member.issym() and path.count("/") == 1:
-                links[path] = posixpath.normpath("/" + member.linkname)
-            file = archive.extractfile(member) if member.isreg() else None
-            if file is None:
-                continue
-            if path.startswith(_LISTS) and path.endswith(_LIST):
-                owned = file.read().decode("utf-8", "surrogateescape").split("\n")
-                owners.update(dict.fromkeys(owned, path.removeprefix(_LISTS).removesuffix(_LIST).partition(":")[0]))
-                file.seek(0)
-            files[path] = (member.size, _compressed(file, member.size))
-    packages = _owned(owners, links)
-    return {
-        "bytes": sum(plain for plain, _ in files.values()),
-        "compressed": sum(packed for _, packed in files.values()),
-        "packages": _summed((packages.get(path, UNOWNED), size) for path, size in files.items()),
-        "folders": _summed((_folder(path), size) for path, size in files.items()),
-    }
+    """What fills a tree."""
+    sizes = Sizes()
+    read_tree(tree, sizes)
+    return sizes.told()
 
 
 def shown(sizes: dict[str, Any], count: int = 10) -> list[str]:
@@ -80,14 +125,3 @@ def _summed(sizes: Iterable[tuple[str, tuple[int, int]]]) -> list[dict[str, Any]
         sums[name][1] += compressed
     found = [{"name": name, "bytes": plain, "compressed": packed} for name, (plain, packed) in sums.items()]
     return sorted(found, key=lambda one: (-int(one["bytes"]), one["name"]))
-
-
-def _compressed(file: IO[bytes], size: int) -> int:
-    """About what SIZE bytes take, by blocks that are looked at."""
-    plain = packed = 0
-    for start in range(0, size, _BLOCK * _EVERY):
-        file.seek(start)
-        block = file.read(_BLOCK)
-        plain += len(block)
-        packed += min(len(block), len(zlib.compress(block, 1)))
-    return packed * size // plain if plain else 0

@@ -1,10 +1,12 @@
 """A tar unpacked for programs that make a file system of a folder: they see owners and devices, without root.
 
-fakeroot remembers both. What it mistakes are extended attributes: those are left out.
+fakeroot remembers both, and takes a third of the time for it, which root saves. What it mistakes are extended
+attributes: those are left out.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +24,7 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-LD_PRELOAD="${{{PRELOAD}:+${PRELOAD}:}}$LD_PRELOAD"
+export LD_PRELOAD="${{{PRELOAD}:+${PRELOAD}:}}${{LD_PRELOAD:-}}"
 exec "$@"
 """
 
@@ -34,5 +36,11 @@ def run_on(
 
     Raises DeployError with what the program said.
     """
-    fill = ["fakeroot", "--", "sh", "-c", _FILL, "fill", str(unpacked), *map(str, tars), "--", *argv]
+    faked = () if _is_root() and PRELOAD not in environment else ("fakeroot", "--")
+    fill = [*faked, "sh", "-c", _FILL, "fill", str(unpacked), *map(str, tars), "--", *argv]
     run(fill, epoch=epoch, environment=environment)
+
+
+def _is_root() -> bool:
+    """Whether it may make every owner and device; root of a user namespace may not."""
+    return os.geteuid() == 0 and Path("/proc/self/uid_map").read_text("ascii").split() == ["0", "0", str(2**32 - 1)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.outputs import disk
+from sugar_deploy.image.outputs import disk, manifest
 from sugar_deploy.image.outputs.boot import boot_tree
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
@@ -21,9 +23,15 @@ def make(job: Job) -> None:
         ) from error
     image, target = job.work / "disk.img", job.beside(".zd")
     partitions = disk.begin(job, image)
-    disk.fill(job, BOOT, partitions[BOOT].place(image), boot_tree(job))
-    disk.fill(job, ROOT, partitions[ROOT].place(image), job.composed.tree)
-    write(image, target, previous=job.former / target.name, progress=job.progress)
+    used = (
+        disk.fill(job, BOOT, partitions[BOOT].place(image), boot_tree(job)),
+        disk.fill(job, ROOT, partitions[ROOT].place(image), job.composed.tree),
+    )
+    former = job.former / target.name
+    is_proved = manifest.names(job.former, target.name)
+    # Removing ten thousands of files takes the disk long, and the processor hardly anything.
+    with subprocess.Popen(["rm", "-rf", "--", *used]):
+        write(image, target, previous=former, previous_is_proved=is_proved, progress=job.progress)
     image.unlink()
     bundle = job.model.bundle
     if job.signer and bundle:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.layout import END, SECTOR, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, Header
 from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header
+
+_SHORT = 1024
+"""Bytes of deflated data below which a block is worth remembering: it is of one byte, or nearly."""
 
 
 def check_image(path: Path) -> Report:
@@ -20,11 +25,11 @@ def check_image(path: Path) -> Report:
         with path.open("rb") as file:
             head = header(file, path.name)
             _check_header(head, path.name, report)
-            for chunk in chunks(file, path.name):
-                plain = _plain(chunk, head, path.name, report)
+            for block in in_order(_Look(head, path.name), chunks(file, path.name)):
                 if not seen:
-                    erased_first = chunk.line.index == 0 and plain is not None and not any(plain)
-                seen.append(chunk.line.index)
+                    erased_first = block.index == 0 and block.is_empty
+                seen.append(block.index)
+                report.errors += block.errors
             if file.read(1):
                 report.warnings.append(f"{path.name}: what follows `zblocks-end:` is not read")
     except BrokenImage as error:
@@ -48,15 +53,35 @@ def _check_header(head: Header, name: str, report: Report) -> None:
         )
 
 
-def _plain(chunk: Chunk, head: Header, name: str, report: Report) -> bytes | None:
-    line = chunk.line
-    if line.index >= head.count:
-        report.errors.append(f"{name}: block {line.index}: beyond the header's count of {head.count}")
-    try:
-        return expanded(chunk, head.block_size, name)
-    except BrokenImage as error:
-        report.errors.append(error.message)
-        return None
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What one block turned out to be."""
+
+    index: int
+    errors: tuple[str, ...]
+    is_empty: bool
+
+
+class _Look:
+    """Inflates and hashes blocks; those that are the same, as the many of an empty file system, once."""
+
+    def __init__(self, head: Header, name: str) -> None:
+        self._head, self._name = head, name
+        self._sound: set[tuple[bytes, bytes, str]] = set()
+
+    def __call__(self, chunk: Chunk) -> _Block:
+        index, count = chunk.line.index, self._head.count
+        far = (f"{self._name}: block {index}: beyond the header's count of {count}",) if index >= count else ()
+        same = (chunk.data, chunk.line.digest, chunk.line.hash_name)
+        if index and same in self._sound:
+            return _Block(index, far, is_empty=False)
+        try:
+            plain = expanded(chunk, self._head.block_size, self._name)
+        except BrokenImage as error:
+            return _Block(index, (*far, error.message), is_empty=False)
+        if len(chunk.data) < _SHORT:
+            self._sound.add(same)
+        return _Block(index, far, is_empty=index == 0 and not any(plain))
 
 
 def _check_order(seen: list[int], head: Header, name: str, report: Report) -> None:

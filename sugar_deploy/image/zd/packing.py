@@ -1,7 +1,6 @@
 """A block of the image, hashed and deflated.
 
-Each block is on its own, so that worker processes share the work; they read the image themselves, and only what is
-deflated crosses between processes.
+Each block is on its own, so that threads share the work, each reading the image itself.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ def padded(plain: bytes) -> bytes:
 
 
 class Packer:
-    """Packs blocks of one image; lives in a worker process."""
+    """Packs blocks of one image, which is open under the descriptor IMAGE."""
 
-    def __init__(self, image: Path, previous: Previous | None) -> None:
-        self._image = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, image: int, previous: Previous | None) -> None:
+        self._image = image
         self._previous = previous
         # Most of a new file system is of one byte: such blocks are packed once.
         self._uniform = {bytes([value]) * BLOCK_SIZE: pack(0, bytes([value]) * BLOCK_SIZE) for value in FILLINGS}
@@ -70,10 +69,10 @@ class Packer:
 class Previous:
     """An earlier `.zd` as the store of what is deflated already: the last output is the cache of the next one."""
 
-    def __init__(self, path: Path, places: dict[bytes, tuple[int, int]]) -> None:
-        self._path = path
+    def __init__(self, path: Path, places: dict[bytes, tuple[int, int]], *, is_proved: bool) -> None:
+        self._file = path.open("rb")
         self._places = places
-        self._file: int | None = None
+        self._is_proved = is_proved
 
     def __len__(self) -> int:
         return len(self._places)
@@ -83,10 +82,10 @@ class Previous:
         place = self._places.get(digest)
         if place is None:
             return None
-        if self._file is None:
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         offset, length = place
-        data = os.pread(self._file, length, offset)
+        data = os.pread(self._file.fileno(), length, offset)
+        if self._is_proved:
+            return data
         try:
             sound = bytes(deflate.zlib_decompress(data, BLOCK_SIZE)) == plain
         except (deflate.DeflateError, ValueError):

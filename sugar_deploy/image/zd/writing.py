@@ -7,26 +7,20 @@ partition table, rather than one of a half-written system.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.errors import UsageError
+from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, Header, data_line
 from sugar_deploy.image.zd.packing import Packed, Packer, Previous, pack
 from sugar_deploy.image.zd.reading import index
 
 BATCH = 16
 """Blocks that a worker takes at a time: 2 MiB, so that handing over costs little."""
-BATCHES_AHEAD = 4
-"""Batches of each worker that may wait for being written, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +39,22 @@ def write(
     *,
     omit: Collection[int] = frozenset(),
     previous: Path | None = None,
+    previous_is_proved: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int = 0,
 ) -> Written:
     """Write `target` (`NAME.zd`) and `NAME.zsp` beside it, whole or not at all; the same image gives the same bytes.
 
     `omit` are the blocks, by index, that no one reads: the laptop keeps what it had there. Block 0 is never left out.
-    `previous` is an earlier `.zd` whose deflated blocks are taken where they are the same. `progress` is told blocks
-    done and in all. Memory does not grow with the image.
+    `previous` is an earlier `.zd` whose deflated blocks are taken where they are the same: inflated and compared,
+    unless it is proved to be what was written. `progress` is told blocks done and in all. Memory does not grow
+    with the image.
     """
     total = -(-image.stat().st_size // BLOCK_SIZE)
     if not total:
         raise UsageError(f"{image}: is empty", "Give a disk image")
     order = [number for number in range(1, total) if number not in omit] + [0]
-    blocks = _packed(image, order, _store(previous), workers or os.cpu_count() or 1)
+    blocks = _packed(image, order, _store(previous, is_proved=previous_is_proved), workers)
     reused = 0
     with _files(target, Header(BLOCK_SIZE, max(order) + 1)) as written:
         written.add(pack(0, bytes(BLOCK_SIZE)))
@@ -87,8 +83,8 @@ def _files(target: Path, header: Header) -> Iterator[_Files]:
         raise
 
 
-def _store(previous: Path | None) -> Previous | None:
-    return Previous(previous, index(previous)) if previous and previous.exists() else None
+def _store(previous: Path | None, *, is_proved: bool) -> Previous | None:
+    return Previous(previous, index(previous), is_proved=is_proved) if previous and previous.exists() else None
 
 
 class _Files:
@@ -118,52 +114,10 @@ class _Files:
         return self._data.tell()
 
 
-_packer: Packer | None = None
-
-
-def _begin(image: Path, store: Previous | None) -> None:
-    global _packer  # noqa: PLW0603 - a worker process has one image, which it opens once
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _packer = Packer(image, store)
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it has, however that ended: its queue would never tell."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only workers wait for their parent"
-    parent.join()
-    os._exit(1)
-
-
-def _work(indexes: list[int]) -> list[Packed]:
-    assert _packer is not None
-    return _packer(indexes)
-
-
 def _packed(image: Path, order: list[int], store: Previous | None, workers: int) -> Iterator[Packed]:
-    """The blocks in that order, packed by several processes."""
+    """The blocks in that order, packed by several threads."""
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    if workers == 1 or len(batches) == 1:
-        packer = Packer(image, store)
-        for batch in batches:
-            yield from packer(batch)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(image, store))
-    waiting: deque[Future[list[Packed]]] = deque()
-    try:
-        for batch in batches:
-            if len(waiting) >= workers * BATCHES_AHEAD:
-                yield from waiting.popleft().result()
-            waiting.append(pool.submit(_work, batch))
-        while waiting:
-            yield from waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise DeployError(
-            "a worker that deflates blocks was killed", "Out of memory? Run it again, with fewer --workers"
-        ) from error
-    finally:
-        for future in waiting:
-            future.cancel()
-        with contextlib.suppress(OSError):
-            pool.shutdown(wait=True, cancel_futures=True)
+    with image.open("rb") as file:
+        packer = Packer(file.fileno(), store)
+        for batch in in_order(packer, batches, workers):
+            yield from batch

@@ -9,6 +9,7 @@ from sugar_deploy.image.compose.stage import INSIDE, Step, make_step, stages_fol
 
 FIRST = 'mkdir -p "$1"/proc "$1"/dev "$1"/run "$1"/tmp "$1"/var/lib/dpkg; cat options/word > "$1"/word'
 SECOND = 'test -r "$1"/proc/self/status; cat "$1"/word "$1"/word > "$1"/twice'
+KEPT = "keep: so that tests find it"
 Done = tuple[tuple[str, str, bool, float], ...]
 
 
@@ -21,7 +22,7 @@ class Stages:
     def make(self) -> None:
         self.folder.mkdir()
         shutil.copy(stages_folder() / INSIDE, self.folder)
-        self.write("first", FIRST, "options: {word: {type: text, description: what it writes}}")
+        self.write("first", FIRST, f"{KEPT}\noptions: {{word: {{type: text, description: what it writes}}}}")
         self.write("second", SECOND)
 
     def write(self, name: str, script: str, more: str = "") -> None:
@@ -31,6 +32,12 @@ class Stages:
         (self.folder / name / "run").chmod(0o755)
         if not (self.folder / name / "stage.yml").exists():
             (self.folder / name / "stage.yml").write_text(f"description: for a test\n{more}\n")
+
+    def keep(self, name: str, *, is_kept: bool) -> None:
+        """Whether a stage's tree is kept, where it is not the last one."""
+        description = self.folder / name / "stage.yml"
+        text = description.read_text().replace(f"{KEPT}\n", "")
+        description.write_text(text + f"{KEPT}\n" * is_kept)
 
     def recipe(self, word: str = "one") -> tuple[Step, ...]:
         return make_step("first", {"word": word}, folder=self.folder), make_step("second", folder=self.folder)

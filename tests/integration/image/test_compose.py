@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.compose.build import run, write_folder
 from sugar_deploy.image.compose.stage import make_step
-from tests.integration.image.stages import SECOND, Stages, kept
+from tests.integration.image.stages import FIRST, SECOND, Stages, kept
 
 
 def test_twice_the_same_bytes_and_once_the_work(stages: Stages, tmp_path: Path) -> None:
@@ -24,6 +27,21 @@ def test_twice_the_same_bytes_and_once_the_work(stages: Stages, tmp_path: Path) 
     stages.write("second", SECOND + "; echo more >> $1/twice")
     assert kept(run(stages.recipe(), tmp_path / "a", print)[1]) == [True, False]
     assert kept(run(stages.recipe("two"), tmp_path / "a", print)[1]) == [False, False]
+
+
+def test_a_stage_that_is_not_kept_hands_its_tree_on(stages: Stages, tmp_path: Path) -> None:
+    """Without packing it: the last one's is the same to the byte, dates and all."""
+    stages.write("first", f'{FIRST}; mkdir "$1"/d; echo > "$1"/d/a; touch --date=@1500000000.5 "$1"/d/a "$1"/old')
+    stages.write("second", f'{SECOND}; echo > "$1"/d/b; chmod 600 "$1"/old; ln "$1"/d/a "$1"/linked')
+    one, first = run(stages.recipe(), tmp_path / "a", print)
+    stages.keep("first", is_kept=False)
+    other, second = run(stages.recipe(), tmp_path / "b", print)
+    assert one.read_bytes() == other.read_bytes()
+    assert [stage[1] for stage in first] == [stage[1] for stage in second]
+    assert [path.parent for path in (tmp_path / "b").rglob("root.tar")] == [other.parent]
+    assert kept(run(stages.recipe(), tmp_path / "b", print)[1]) == [True, True]
+    stages.write("second", SECOND)
+    assert kept(run(stages.recipe(), tmp_path / "b", print)[1]) == [False, False]
 
 
 def test_a_recipe_that_does_not_fit_its_stage_is_refused(stages: Stages) -> None:
@@ -40,6 +58,15 @@ def test_the_folder_of_an_image(stages: Stages, tmp_path: Path) -> None:
     stages.write("second", f"printf '{status}' > $1/var/lib/dpkg/status")
     tree, _ = run(stages.recipe(), tmp_path / "c", print)
     write_folder(tree, tmp_path / "image", {"model": "generic-pc"})
-    assert (tmp_path / "image/root.tar").read_bytes() == tree.read_bytes()
+    copy = tmp_path / "image/root.tar"
+    assert copy.read_bytes() == tree.read_bytes()
+    told = json.loads((tmp_path / "image/recipe.json").read_text())
+    assert told["root_sha256"] == hashlib.sha256(tree.read_bytes()).hexdigest()
+    with tarfile.open(tree) as tar:
+        assert told["source_date_epoch"] == max(int(member.mtime) for member in tar)
+    # Whoever edits the copy edits nothing that is kept.
+    with copy.open("r+b") as file:
+        file.write(b"another")
+    assert hashlib.sha256(tree.read_bytes()).hexdigest() == told["root_sha256"]
     assert '"source_version": "1"' in (tmp_path / "image/packages.json").read_text()
     assert '"model": "generic-pc"' in (tmp_path / "image/recipe.json").read_text()

@@ -27,8 +27,10 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in found.items() if path.is_file() and path.suffix != ".log"}
 
 
-def test_killed_anywhere(stages: Stages, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_killed_anywhere(stages: Stages, tmp_path: Path, is_kept: bool) -> None:
     """The image is the former one or the new one, and the next run ends as if nothing had been."""
+    stages.keep("first", is_kept=is_kept)
     place = tmp_path / "place"
     image = place / "image"
 
@@ -50,8 +52,8 @@ def test_killed_anywhere(stages: Stages, tmp_path: Path) -> None:
         work()
         assert files(place) == right
         assert {path.name for path in place.iterdir()} == {"cache", "image"}
-    # Each stage is begun, run, packed and kept.
-    assert number > 20
+    # Each stage is begun and run, and packed and kept if it is to be.
+    assert number > (20 if is_kept else 15)
 
 
 @pytest.mark.parametrize(("name", "script"), [("first", FIRST), ("second", SECOND)])

@@ -69,6 +69,18 @@ def test_killed_at_each_step(tmp_path: Path) -> None:
     assert files(out) == files(make(composed, small("xo-1.5"), tmp_path / "undisturbed"))
 
 
+def test_a_former_output_that_is_damaged_costs_time_not_truth(tmp_path: Path) -> None:
+    """Its blocks are taken over without being inflated only where its manifest proves them."""
+    composed, out = compose(tmp_path / "composed", "xo-1.5", ramdisk=os.urandom(1 << 20)), tmp_path / "out"
+    right = files(make(composed, small("xo-1.5"), out))
+    (image,) = out.glob("*.zd")
+    damaged = bytearray(image.read_bytes())
+    for at in range(5000, len(damaged), 40000):
+        damaged[at] ^= 0x10
+    image.write_bytes(damaged)
+    assert files(make(composed, small("xo-1.5"), out)) == right
+
+
 @pytest.mark.parametrize("left", [0, 700, -10240, -1])
 def test_a_system_that_is_cut_off_is_refused(stages: Stages, tmp_path: Path, left: int) -> None:
     """At the end of a file's header, in a file, before the last blocks: what tar itself would take for whole too."""

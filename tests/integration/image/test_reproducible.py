@@ -8,22 +8,39 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from sugar_deploy.image.compose.build import run
 from sugar_deploy.image.compose.debian import choose
+from sugar_deploy.image.compose.recipe import settings
 from sugar_deploy.image.compose.stage import Step, folder_input, make_step
 from sugar_deploy.lab.mirror import read_mirror
 from sugar_deploy.repository.derive.archive import KEYRING
-from tests.integration.image.ordinary_user import GIVEN, HOME, as_an_ordinary_user, done
+from tests.integration.image.ordinary_user import GIVEN, HOME, as_an_ordinary_user
+from tests.integration.image.ordinary_user import done as ended_well
+from tests.integration.image.stages import kept
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 NAMES = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", f"linux-image-cloud-{ARCHITECTURE}", "zstd")
+
+SINGLE = {"etc/hosts", "etc/issue", "etc/motd"}
+"""Places that are files themselves."""
 
 
 def recipe(debs: Path) -> tuple[Step, ...]:
     return (
         make_step("base", {"architecture": ARCHITECTURE}, {"debian": folder_input(debs)}),
+        make_step("caches"),
         make_step("finish"),
     )
+
+
+def with_files(debs: Path, files: Path, *, is_late: bool) -> tuple[Step, ...]:
+    """The same with files laid over it, before or after what is made of the system."""
+    base, caches, finish = recipe(debs)
+    if is_late:
+        return base, caches, make_step("settings", {}, {"settings": folder_input(files)}), finish
+    return base, make_step("files", {}, {"files": folder_input(files)}), caches, finish
 
 
 def main() -> None:
@@ -32,23 +49,51 @@ def main() -> None:
     tree.replace(HOME / "root.tar")
 
 
-def test_the_same_bytes(tmp_path: Path) -> None:
-    debs = tmp_path / "debs"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reproducible")
+
+
+@pytest.fixture(scope="module")
+def debs(place: Path) -> Path:
+    """Debian's packages, with their index."""
+    debs = place / "debs"
     debs.mkdir()
     chosen = choose(read_mirror(), KEYRING, "bookworm", ARCHITECTURE, NAMES, (), print).as_input()
     for name, file in chosen.files.items():
         shutil.copyfile(file, debs / name)
     assert chosen.index
-    (tmp_path / "index").mkdir()
-    (debs / "Packages").write_text(chosen.index(tmp_path / "index"))
+    (place / "index").mkdir()
+    (debs / "Packages").write_text(chosen.index(place / "index"))
+    return debs
+
+
+def test_the_same_bytes(place: Path, debs: Path, tmp_path: Path) -> None:
     theirs = as_an_ordinary_user(debs, tmp_path / "theirs", "-m", __name__)
-    tree, _ = run(recipe(debs), tmp_path / "elsewhere" / "cache", print)
-    done(theirs)
+    tree, _ = run(recipe(debs), place / "cache", print)
+    ended_well(theirs)
     with tarfile.open(tree) as tar:
         names = tar.getnames()
     assert [name for name in names if name.startswith("./boot/initrd.img-")]
     assert [name for name in names if name.startswith("./var/cache/fontconfig/") and ".cache-" in name]
     assert subprocess.run(["cmp", tree, tmp_path / "theirs/root.tar"], check=False).returncode == 0
+
+
+def test_settings_are_as_if_they_had_been_there_before(place: Path, debs: Path, tmp_path: Path) -> None:
+    """A file in each place of image/settings.yml: ramdisk and caches are the same to the byte without it."""
+    for name in settings().places:
+        inside = "" if name in SINGLE else "laid"
+        for file in (tmp_path / "early" / name / inside, tmp_path / "late" / name / inside):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{name}\n")
+    cold, _ = run(with_files(debs, tmp_path / "early", is_late=False), place / "cache", print)
+    changed = tmp_path / "late" / "etc/motd"
+    changed.write_text("yesterday's\n")
+    run(with_files(debs, tmp_path / "late", is_late=True), place / "cache", print)
+    changed.write_text("etc/motd\n")
+    again, done = run(with_files(debs, tmp_path / "late", is_late=True), place / "cache", print)
+    assert kept(done) == [True, True, False, False]
+    assert subprocess.run(["cmp", cold, again], check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sugar_deploy.image.compose.contents import contents, licences
+from sugar_deploy.image.compose.contents import Contents, licences
+from sugar_deploy.image.reading import read_tree
 
 STATUS = """\
 Package: songs
@@ -62,8 +63,9 @@ def tree(folder: Path) -> Path:
 
 
 def test_packages_with_sources_and_licences(tmp_path: Path) -> None:
-    found = contents(tree(tmp_path))
-    assert found.newest == 1_700_000_000
+    found = Contents()
+    read = read_tree(tree(tmp_path), found)
+    assert read.newest == 1_700_000_000
     assert [tuple(one.values()) for one in found.packages] == [
         ("libsongs", "2-1", "amd64", "music", "2-1", ["Expat or Artistic", "GPL-2+"]),
         ("old", "1", "all", "old", "1", []),

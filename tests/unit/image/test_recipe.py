@@ -17,6 +17,7 @@ from sugar_deploy.scenario.plan import Plan
 @pytest.fixture
 def overrides(tmp_path: Path) -> Path:
     (tmp_path / "files/etc").mkdir(parents=True)
+    (tmp_path / "files/etc/modules").write_text("usbhid\n")
     (tmp_path / "files/etc/motd").write_text("hola\n")
     return tmp_path
 
@@ -39,5 +40,36 @@ def test_both_arm_models_have_one_system_up_to_what_names_the_model(overrides: P
     one, other = (identities(model, overrides) for model in ("xo-1.75", "xo-4"))
     same = {name for name in one if one[name] == other[name]}
     assert {"base", "packages", "mounts", "files"} <= same
-    assert not {"desktop", "finish"} & same
+    assert not {"desktop", "caches", "finish"} & same
     assert not set(identities("xo-1.5", overrides).values()) & set(one.values())
+
+
+def test_a_setting_that_changed_leaves_the_ramdisk_as_it_was(overrides: Path) -> None:
+    before = identities("xo-1.5", overrides)
+    (overrides / "files/etc/motd").write_text("adios\n")
+    assert changed(before, identities("xo-1.5", overrides)) == {"settings", "finish"}
+
+
+def test_what_the_ramdisk_may_read_is_there_before_it(overrides: Path) -> None:
+    before = identities("xo-1.5", overrides)
+    (overrides / "files/etc/modules").write_text("hid\n")
+    assert changed(before, identities("xo-1.5", overrides)) >= {"files", "desktop", "caches"}
+    # In no place of image/settings.yml, though it begins like one.
+    before = identities("xo-1.5", overrides)
+    (overrides / "files/etc/motd.d").mkdir()
+    (overrides / "files/etc/motd.d/new").write_text("hola\n")
+    assert "caches" in changed(before, identities("xo-1.5", overrides))
+
+
+def test_a_hook_sees_every_file(overrides: Path) -> None:
+    (overrides / "hooks").mkdir()
+    (overrides / "hooks/1-mine").write_text("#!/bin/sh\n")
+    before = identities("xo-1.5", overrides)
+    assert list(before).index("files") < list(before).index("hooks") < list(before).index("caches")
+    assert "settings" not in before
+    (overrides / "files/etc/motd").write_text("adios\n")
+    assert {"files", "hooks", "caches"} <= changed(before, identities("xo-1.5", overrides))
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in after if before.get(name) != after[name]}

@@ -1,0 +1,103 @@
+"""A system's tar, read once for all that is asked of it: hash, newest date, and what readers make of its files.
+
+It has gigabytes, and ten thousands of files: reading it is what costs, not what is made of it. Nothing is held but
+what the readers hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+PIECE = 2**20
+"""Bytes in which a file's content comes; only the last piece is shorter."""
+
+
+_ATTRIBUTE = "SCHILY.xattr."
+"""What tar puts before an extended attribute's name."""
+
+
+class Taker(Protocol):
+    """Is given the content of one file."""
+
+    def take(self, piece: bytes) -> None:
+        """Piece by piece."""
+
+    def end(self) -> None:
+        """That was all."""
+
+
+class Reader(Protocol):
+    """Is told of each entry, in the tar's order."""
+
+    def entry(self, path: str, member: tarfile.TarInfo) -> Taker | None:
+        """An entry, its path beginning with a slash; gives what is to have the content, if it is a regular file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The tar's SHA-256, and the newest time in it (Unix seconds; 0 where it has none)."""
+
+    sha256: str
+    newest: int
+
+
+class _Hashed:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self.hash.update(content)
+        return content
+
+
+def read_tree(tree: Path, *readers: Reader) -> Read:
+    """Read a tar from its first byte to its last; raises tarfile.TarError and OSError."""
+    newest = 0
+    with tree.open("rb") as file:
+        hashed = _Hashed(file)
+        # As a stream, in which nothing is jumped over.
+        with tarfile.open(fileobj=cast(BinaryIO, hashed), mode="r|") as archive:
+            for member in archive:
+                newest = max(newest, int(member.mtime))
+                path = normal(member.name)
+                takers = [taker for reader in readers if (taker := reader.entry(path, member))]
+                if takers and member.isreg():
+                    _give(archive, member, takers)
+                # It would remember every one.
+                archive.members = []  # type: ignore[attr-defined]  # documented for such loops, not typed
+        while hashed.read(PIECE):
+            pass
+    return Read(hashed.hash.hexdigest(), newest)
+
+
+def normal(name: str) -> str:
+    """A member's name as a path from the root."""
+    return posixpath.normpath("/" + name).replace("//", "/")
+
+
+def _give(archive: tarfile.TarFile, member: tarfile.TarInfo, takers: list[Taker]) -> None:
+    file = archive.extractfile(member)
+    assert file is not None, "a regular file has content"
+    while piece := file.read(PIECE):
+        for taker in takers:
+            taker.take(piece)
+    for taker in takers:
+        taker.end()
+
+
+def attributes(member: tarfile.TarInfo) -> dict[str, bytes]:
+    """A file's extended attributes, as a program's capabilities are one."""
+    return {
+        header.removeprefix(_ATTRIBUTE): value.encode("utf-8", "surrogateescape")
+        for header, value in member.pax_headers.items()
+        if header.startswith(_ATTRIBUTE)
+    }
