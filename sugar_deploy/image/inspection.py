@@ -55,7 +55,7 @@ def _partitions(path: Path) -> list[dict[str, Any]]:
         if path.suffix.lower() != ".zd":
             return partitions(file.read(_SECTOR))
         head, first = header(file, path.name), b""
-        for chunk in chunks(file, path.name):
+        for chunk in chunks(file, path.name, head.block_size):
             if chunk.line.index == 0:
                 first = expanded(chunk, head.block_size, path.name)[:_SECTOR]
     return partitions(first)

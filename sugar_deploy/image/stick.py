@@ -12,9 +12,9 @@ from olpc_security.rules import Refusal
 from olpc_security.wrapper import START, read_wrapper
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.bundles.container import IMAGE, members
+from sugar_deploy.image.bundles.container import members
 from sugar_deploy.image.bundles.contents import SCRIPT_STARTS
-from sugar_deploy.image.bundles.kinds import MODELS, named
+from sugar_deploy.image.bundles.kinds import IMAGE, MODELS, named
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.checking import check_file
 from sugar_deploy.image.report import Report

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, members
+from sugar_deploy.image.bundles.container import members
 from sugar_deploy.image.bundles.contents import kernel_faults, ramdisk_format, rom_faults, rom_model, rom_version
-from sugar_deploy.image.bundles.kinds import Content, Kind, Model, named
+from sugar_deploy.image.bundles.kinds import IMAGE, SIGNATURES, Content, Kind, Model, named
 from sugar_deploy.image.bundles.signing import Key, check_signatures
 from sugar_deploy.image.nand.script import check_script
 from sugar_deploy.image.report import Report

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sugar_deploy.image.report import Report
-from sugar_deploy.image.zd.layout import END, SECTOR, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, Header
-from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header
+from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, commands, expanded, header
+from sugar_deploy.image.zd.rules import LAST, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, USUAL_BLOCK, Header
 
 
 def check_image(path: Path) -> Report:
@@ -19,8 +19,9 @@ def check_image(path: Path) -> Report:
     try:
         with path.open("rb") as file:
             head = header(file, path.name)
-            _check_header(head, path.name, report)
-            for chunk in chunks(file, path.name):
+            if head.block_size != USUAL_BLOCK:
+                report.warnings.append(f"{path.name}: the block size is not {USUAL_BLOCK:#x}, as it always was")
+            for chunk in chunks(file, path.name, head.block_size):
                 plain = _plain(chunk, head, path.name, report)
                 if not seen:
                     erased_first = chunk.line.index == 0 and plain is not None and not any(plain)
@@ -39,13 +40,6 @@ def check_image(path: Path) -> Report:
         "begins with": "an erased partition table" if erased_first else "data",
     }
     return report
-
-
-def _check_header(head: Header, name: str, report: Report) -> None:
-    if head.block_size == 0 or head.block_size % SECTOR:
-        report.errors.append(
-            f"{name}: the block size {head.block_size:#x} is no multiple of {SECTOR}: it goes to wrong places"
-        )
 
 
 def _plain(chunk: Chunk, head: Header, name: str, report: Report) -> bytes | None:
@@ -112,11 +106,11 @@ def data_name(content: bytes) -> str:
 
 def _compare(lines: list[bytes], first: int, spec: str, image: Path, report: Report) -> None:
     with image.open("rb") as file:
-        header(file, image.name)
+        head = header(file, image.name)
         file.seek(0)
         data = [file.readline()]
-        data += [chunk.text for chunk in chunks(file, image.name)]
-    data.append(END)
+        data += [line for line, _ in commands(file, image.name, head.block_size)]
+    data.append(LAST)
     said = [line + b"\n" for line in lines if line]
     for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):
         if mine != theirs:

@@ -10,7 +10,7 @@ import pytest
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.signing import read_key
-from sugar_deploy.image.nand.checksums import write as write_checksums
+from sugar_deploy.image.nand.writing import write_checksums
 from sugar_deploy.image.stick import check_stick
 from tests.unit.image.test_bundles import ARM, KEYS, SIGNED, X86, script, zipped
 
