@@ -19,7 +19,6 @@ from sugar_deploy.cli.options import json_option, verbosity_options
 from sugar_deploy.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
-    from sugar_deploy.image.bundles.signing import Key
     from sugar_deploy.image.report import Report
 
 
@@ -64,8 +63,8 @@ def verify(
     """Tell whether the firmware takes a file, and each rule that it breaks.
 
     FILE is a .zd (with its .zsp, if that is beside it), a .zsp, a bundle (runosN.zip, bootfwN.zip, fsN.zip and so
-    on), an XO-1's .img with its .crc or .onu with its .uim, or the folder of a whole USB stick or SD card. Exit
-    status 1 if the firmware would refuse something.
+    on), an XO-1's .img with its .crc or .onu with its .uim, the .img of a whole USB stick, SD card or disk, or the
+    folder of a whole stick. Exit status 1 if the firmware would refuse something.
 
     \b
     Example:
@@ -73,11 +72,12 @@ def verify(
       sugar-deploy image verify stick/ --key os.public --key fs.public --key fw.public
     """
     from sugar_deploy.image.bundles.signing import read_key
+    from sugar_deploy.image.verification import verified
 
     keys = [read_key(file) for file in public_keys]
     reports: dict[Path, Report] = {}
     for file in files:
-        reports |= _reports(file, keys, is_fat=not ext)
+        reports |= verified(file, keys, is_fat=not ext)
     if as_json:
         found = {str(file): _as_dict(report) for file, report in reports.items()}
         click.echo(json.dumps({"ok": all(report.ok for report in reports.values()), "files": found}, indent=2))
@@ -85,13 +85,6 @@ def verify(
         for file, report in reports.items():
             _show(file, report, verbose=verbose, quiet=quiet)
     return 0 if all(report.ok for report in reports.values()) else 1
-
-
-def _reports(path: Path, keys: list[Key], *, is_fat: bool) -> dict[Path, Report]:
-    from sugar_deploy.image.checking import check_file
-    from sugar_deploy.image.stick import check_stick
-
-    return check_stick(path, keys, is_fat=is_fat) if path.is_dir() else {path: check_file(path, keys)}
 
 
 def _as_dict(report: Report) -> dict[str, object]:

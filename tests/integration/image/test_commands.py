@@ -12,6 +12,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.image.build import OUTPUT, STICK, Built, Finish, complete
 from sugar_deploy.image.compose import Composed
 from sugar_deploy.image.inspection import inspected
+from sugar_deploy.image.verification import verified
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.integration.image.system import compose
 from tests.integration.image.test_disks import SIGNER, small
@@ -63,6 +64,9 @@ def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path) -> 
     assert inspected(tmp_path / OUTPUT)["faults"] == []
     assert on_fat(tmp_path / STICK) == {"aula.zd", "aula.zsp", "fs1.zip", "contents.txt"}
     assert (tmp_path / f"{STICK}.bmap").is_file()
+    for made in (tmp_path / STICK, tmp_path / OUTPUT / "aula.zd"):
+        (report,) = verified(made, SIGNER.keys).values()
+        assert (report.errors, report.warnings, report.facts["models"]) == ([], [], "XO-1.5"), made
     assert (list(built.seconds), len(said)) == ([OUTPUT, STICK], 2)
 
 
