@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.options import verbosity_options
+from sugar_deploy.cli.options import json_option, verbosity_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -57,6 +58,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     help="A public key that the laptops trust, of `keys export public`: signatures are held against it.",
 )
 @click.option("--ext", is_flag=True, help="Of ext2, where names may be long, not FAT.")
+@json_option
 @verbosity_options
 def media(
     images: tuple[Path, ...],
@@ -69,6 +71,7 @@ def media(
     delivery: Path | None,
     public_keys: tuple[Path, ...],
     ext: bool,
+    as_json: bool,
     verbose: int,
     quiet: bool,
 ) -> None:
@@ -93,7 +96,10 @@ def media(
     warnings = write(found, out, [read_key(file) for file in public_keys], is_fat=not ext)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    if not quiet:
+    if as_json:
+        files = [{"place": place, "bytes": file.stat().st_size} for place, file in sorted(found.items())]
+        click.echo(json.dumps({"output": str(out), "files": files, "warnings": warnings}, indent=2))
+    elif not quiet:
         for place, file in sorted(found.items()):
             click.echo(f"{place}  {file.stat().st_size / 2**20:.1f} MiB")
         click.echo(f"{out}: {len(found)} files")

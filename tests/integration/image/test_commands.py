@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,14 @@ Capture = pytest.CaptureFixture[str]
 )
 def test_an_xo_1s_stick(words: tuple[str, ...], files: set[str], tmp_path: Path, capsys: Capture) -> None:
     composed, out = compose(tmp_path / "composed", "xo-1"), tmp_path / "out"
-    assert run(capsys, "image", "output", composed, "-o", out, "--unsigned", *words)[0] == 0
-    status, _, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick")
+    told = json.loads(run(capsys, "image", "output", composed, "-o", out, "--unsigned", "--json", *words)[1])
+    assert files < {one["name"] for one in told["files"]}
+    assert (told["folder"], told["signed"]) == (str(out), False)
+    status, said, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick", "--json")
     assert (status, err) == (0, "")
+    assert {one["place"]: one["bytes"] for one in json.loads(said)["files"]} == {
+        name: (out / name).stat().st_size for name in files
+    }
     assert {path.name for path in (tmp_path / "stick").iterdir()} == files | {"contents.txt"}
     assert run(capsys, "image", "verify", tmp_path / "stick")[0] == 0
 
