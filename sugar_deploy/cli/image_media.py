@@ -77,9 +77,9 @@ def media(
 ) -> None:
     """Lay out a USB stick or SD card for one or many models at once, or for a school's server.
 
-    IMAGE is a folder that `image output` made; its files are flashed. OUT is a folder, whose content is copied onto
-    the stick, or a file NAME.img, with NAME.img.bmap beside it, for `image flash`. What the firmware would refuse is
-    not written.
+    IMAGE is a folder that `image build` or `image output` made; its files are flashed. OUT is a folder, whose content
+    is copied onto the stick, or a file NAME.img, with NAME.img.bmap beside it, for `image flash`. What the firmware
+    would refuse is not written.
 
     \b
     Example:
@@ -87,11 +87,13 @@ def media(
       sugar-deploy image media --lease lease.sig -o stick
       sugar-deploy image media --library activities/ --delivery san-martin/ -o card.img
     """
+    from sugar_deploy.image.build import OUTPUT, part_of
     from sugar_deploy.image.bundles.signing import read_key
     from sugar_deploy.image.media.layout import Wanted, places
     from sugar_deploy.image.media.write import write_folder, write_image
 
-    found = places(Wanted(images, leases, developer_keys, bundles, keyjectors, library, delivery))
+    made = tuple(part_of(folder, OUTPUT) for folder in images)
+    found = places(Wanted(made, leases, developer_keys, bundles, keyjectors, library, delivery))
     write = write_image if out.suffix == ".img" else write_folder
     warnings = write(found, out, [read_key(file) for file in public_keys], is_fat=not ext)
     for warning in warnings:

@@ -44,10 +44,12 @@ def output(
       sugar-deploy image output lima/images/xo-1.5/system -o xo-1.5-4gb --size 4gb -C lima
       sugar-deploy image output lima/images/xo-1.5/system -o unlocked --unsigned
     """
+    from sugar_deploy.image.build import SYSTEM, part_of
     from sugar_deploy.image.models import read_model
     from sugar_deploy.image.outputs.composed import model_name
     from sugar_deploy.image.outputs.make import make, planned
 
+    composed = part_of(composed, SYSTEM)
     model = read_model(model_name(composed))
     planned(model, size, name, filesystem)
     signs = signer(asked, model, unsigned=unsigned)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
@@ -99,7 +99,9 @@ def _recipe(folder: Path) -> dict[str, Any]:
 
 
 def _no_image(folder: Path, error: Exception) -> UsageError:
-    return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
+    return UsageError(
+        f"{folder} is no composed image: {cause(error)}", "Make one: sugar-deploy image build --model MODEL"
+    )
 
 
 def attributes_in(tree: Path) -> Iterator[tuple[str, str, bytes]]:

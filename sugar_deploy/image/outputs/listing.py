@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import cast
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.image.outputs.composed import attributes
 
 NAME = "files.txt.gz"
@@ -74,6 +74,8 @@ def read(folder: Path) -> dict[str, str]:
     try:
         text = gzip.decompress((folder / NAME).read_bytes()).decode("utf-8", "surrogateescape")
     except (OSError, EOFError, ValueError) as error:
-        raise UsageError(f"{folder}: has no list of its files: {error}", "Give the folder of an image") from error
+        raise UsageError(
+            f"{folder}: has no list of its files: {cause(error)}", "Give the folder of an image"
+        ) from error
     pairs = (line.rpartition("\t") for line in text.split("\n") if line)
     return {path: told for told, _, path in pairs}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.files import sha256_of
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.outputs import sizes
@@ -53,7 +53,7 @@ def read(folder: Path) -> dict[str, Any]:
         if content["version"] != VERSION:
             raise ValueError(f"of version {content['version']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} is no image's manifest: {error}", "Give the folder of an image") from error
+        raise UsageError(f"{file} is no image's manifest: {cause(error)}", "Give the folder of an image") from error
     return content
 
 
