@@ -56,7 +56,7 @@ def check_started(image: Path, keys: Sequence[Key], report: Report) -> None:
             disk = Path(work) / "disk"
             with disk.open("wb") as out:
                 out.truncate(end)
-                for chunk in chunks(file, image.name, head.block_size):
+                for chunk in chunks(file, image.name):
                     at = chunk.line.index * head.block_size
                     if at < end and any(plain := expanded(chunk, head.block_size, image.name)):
                         out.seek(at)

@@ -58,7 +58,7 @@ def first_sector(image: Path) -> bytes:
         if image.suffix.lower() != ".zd":
             return file.read(SECTOR)
         head, first = header(file, image.name), b""
-        for chunk in chunks(file, image.name, head.block_size):
+        for chunk in chunks(file, image.name):
             if chunk.line.index == 0:
                 first = expanded(chunk, head.block_size, image.name)[:SECTOR]
     return first

@@ -19,9 +19,8 @@ def check_image(path: Path) -> Report:
     try:
         with path.open("rb") as file:
             head = header(file, path.name)
-            if head.block_size != USUAL_BLOCK:
-                report.warnings.append(f"{path.name}: the block size is not {USUAL_BLOCK:#x}, as it always was")
-            for chunk in chunks(file, path.name, head.block_size):
+            _check_header(head, path.name, report)
+            for chunk in chunks(file, path.name):
                 plain = _plain(chunk, head, path.name, report)
                 if not seen:
                     erased_first = chunk.line.index == 0 and plain is not None and not any(plain)
@@ -40,6 +39,11 @@ def check_image(path: Path) -> Report:
         "begins with": "an erased partition table" if erased_first else "data",
     }
     return report
+
+
+def _check_header(head: Header, name: str, report: Report) -> None:
+    if head.block_size != USUAL_BLOCK:
+        report.warnings.append(f"{name}: the block size is not {USUAL_BLOCK:#x}, as it always was")
 
 
 def _plain(chunk: Chunk, head: Header, name: str, report: Report) -> bytes | None:
@@ -106,10 +110,10 @@ def data_name(content: bytes) -> str:
 
 def _compare(lines: list[bytes], first: int, spec: str, image: Path, report: Report) -> None:
     with image.open("rb") as file:
-        head = header(file, image.name)
+        header(file, image.name)
         file.seek(0)
         data = [file.readline()]
-        data += [line for line, _ in commands(file, image.name, head.block_size)]
+        data += [line for line, _ in commands(file, image.name)]
     data.append(LAST)
     said = [line + b"\n" for line in lines if line]
     for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):

@@ -16,6 +16,17 @@ END = b"zblocks-end:\n"
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """The first line: the block's size in bytes, and one more than the highest index."""
+
+    block_size: int
+    count: int
+
+    def line(self) -> bytes:
+        return b"zblocks: %x %x\n" % (self.block_size, self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class BlockLine:
     """A block: where it goes (in blocks), its deflated length in bytes, the SHA-256 of its plain bytes."""
 
@@ -25,11 +36,6 @@ class BlockLine:
 
     def line(self) -> bytes:
         return b"zblock: %x %x sha256 %s\n" % (self.index, self.length, self.digest.hex().encode())
-
-
-def header_line(count: int) -> bytes:
-    """The first line; COUNT is one more than the highest block's index."""
-    return b"zblocks: %x %x\n" % (BLOCK_SIZE, count)
 
 
 def data_line(name: str) -> bytes:

@@ -15,7 +15,6 @@ from pathlib import Path
 import deflate
 
 from sugar_deploy.image.zd.layout import BLOCK_SIZE, PAD, BlockLine
-from sugar_deploy.image.zd.previous import Previous
 
 LEVEL = 6
 """libdeflate's level: denser than zlib's 6, at three times its speed."""
@@ -66,3 +65,30 @@ class Packer:
         found = self._previous.find(digest, plain) if self._previous else None
         data = bytes(deflate.zlib_compress(plain, LEVEL)) if found is None else found
         return Packed(BlockLine(index, len(data), digest), data, found is not None)
+
+
+class Previous:
+    """An earlier `.zd` as the store of what is deflated already: the last output is the cache of the next one."""
+
+    def __init__(self, path: Path, places: dict[bytes, tuple[int, int]]) -> None:
+        self._path = path
+        self._places = places
+        self._file: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def find(self, digest: bytes, plain: bytes) -> bytes | None:
+        """The deflated bytes of a block, if they are there and sound: a damaged store is only a slower one."""
+        place = self._places.get(digest)
+        if place is None:
+            return None
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        offset, length = place
+        data = os.pread(self._file, length, offset)
+        try:
+            sound = bytes(deflate.zlib_decompress(data, BLOCK_SIZE)) == plain
+        except (deflate.DeflateError, ValueError):
+            return None
+        return data if sound else None

@@ -54,7 +54,7 @@ def header(file: BufferedReader, name: str) -> Header:
     return found
 
 
-def commands(file: BufferedReader, name: str, block_size: int) -> Iterator[tuple[bytes, Chunk | None]]:
+def commands(file: BufferedReader, name: str) -> Iterator[tuple[bytes, Chunk | None]]:
     """Each line behind the header, with the block that it brings if it brings one, in the file's order.
 
     Raises BrokenImage where reading cannot go on, as at a missing last line.
@@ -73,13 +73,13 @@ def commands(file: BufferedReader, name: str, block_size: int) -> Iterator[tuple
         block = block_in(line)
         if block is None:
             raise BrokenImage(f"{where}: {_fault(line)}", "Copy the file anew, or build it anew")
-        yield line, Chunk(block, _data(file, block, where, block_size))
+        yield line, Chunk(block, _data(file, block, where))
         number += 1
 
 
-def chunks(file: BufferedReader, name: str, block_size: int) -> Iterator[Chunk]:
+def chunks(file: BufferedReader, name: str) -> Iterator[Chunk]:
     """The blocks, in the file's order; raises BrokenImage as above."""
-    return (chunk for _, chunk in commands(file, name, block_size) if chunk)
+    return (chunk for _, chunk in commands(file, name) if chunk)
 
 
 def _fault(line: bytes) -> str:
@@ -91,9 +91,9 @@ def _fault(line: bytes) -> str:
     return "a line is no `zblock: INDEX LENGTH HASH HEX`"
 
 
-def _data(file: BufferedReader, block: Block, where: str, block_size: int) -> bytes:
+def _data(file: BufferedReader, block: Block, where: str) -> bytes:
     # Deflate grows a block by far less: a length beyond this is damage.
-    data = file.read(block.length) if block.length <= 2 * block_size else b""
+    data = file.read(block.length) if block.length <= 2 * LARGEST_BLOCK else b""
     if len(data) != block.length:
         raise BrokenImage(f"{where}: block {block.index}: Short read of zdata file", "Copy the file anew")
     if file.read(1) != b"\n":
@@ -126,7 +126,7 @@ def unpack(path: Path, image: Path) -> Header:
     """
     with path.open("rb") as file, image.open("wb") as disk:
         found = header(file, path.name)
-        for chunk in chunks(file, path.name, found.block_size):
+        for chunk in chunks(file, path.name):
             plain = expanded(chunk, found.block_size, path.name)
             disk.seek(chunk.line.index * found.block_size)
             disk.write(plain)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sugar_deploy.errors import DeployError, UsageError
-from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, data_line, header_line
-from sugar_deploy.image.zd.packing import Packed, Packer, pack
-from sugar_deploy.image.zd.previous import Previous
+from sugar_deploy.image.zd.index import index
+from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, Header, data_line
+from sugar_deploy.image.zd.packing import Packed, Packer, Previous, pack
 
 BATCH = 16
 """Blocks that a worker takes at a time: 2 MiB, so that handing over costs little."""
@@ -60,7 +60,7 @@ def write(
     order = [number for number in range(1, total) if number not in omit] + [0]
     blocks = _packed(image, order, _store(previous), workers or os.cpu_count() or 1)
     reused = 0
-    with _files(target, max(order) + 1) as written:
+    with _files(target, Header(BLOCK_SIZE, max(order) + 1)) as written:
         written.add(pack(0, bytes(BLOCK_SIZE)))
         for done, packed in enumerate(blocks, start=1):
             written.add(packed)
@@ -71,13 +71,13 @@ def write(
 
 
 @contextlib.contextmanager
-def _files(target: Path, count: int) -> Iterator[_Files]:
-    """Both files under names of their own, which become theirs if the block ends well; COUNT is the header's."""
+def _files(target: Path, header: Header) -> Iterator[_Files]:
+    """Both files under names of their own, which become theirs if the block ends well."""
     spec = target.with_suffix(".zsp")
     drafts = (target.with_name(target.name + ".partial"), spec.with_name(spec.name + ".partial"))
     try:
         with drafts[0].open("wb") as data, drafts[1].open("wb") as lines:
-            yield _Files(data, lines, target.name, count)
+            yield _Files(data, lines, target.name, header)
         # The specification first: a data file without one is flashed unsigned, the other way round fails late.
         drafts[1].replace(spec)
         drafts[0].replace(target)
@@ -88,17 +88,17 @@ def _files(target: Path, count: int) -> Iterator[_Files]:
 
 
 def _store(previous: Path | None) -> Previous | None:
-    return Previous(previous) if previous and previous.exists() else None
+    return Previous(previous, index(previous)) if previous and previous.exists() else None
 
 
 class _Files:
     """Both files, written side by side."""
 
-    def __init__(self, data: BinaryIO, lines: BinaryIO, name: str, count: int) -> None:
+    def __init__(self, data: BinaryIO, lines: BinaryIO, name: str, header: Header) -> None:
         self._data = data
         self._lines = lines
         lines.write(data_line(name))
-        self._both(header_line(count))
+        self._both(header.line())
 
     def _both(self, line: bytes) -> None:
         self._data.write(line)

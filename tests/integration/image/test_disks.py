@@ -21,7 +21,7 @@ from sugar_deploy.image.models import Medium, Model, read_model
 from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.image.outputs.signing import Signer
-from sugar_deploy.image.zd.previous import places
+from sugar_deploy.image.zd.index import index
 from tests.integration.image.system import ARM, CAPABILITY, SNAPSHOT, X86, compose
 from tests.unit.image.bundle_reader import member, takes
 from tests.unit.image.firmware import Laptop
@@ -181,7 +181,7 @@ def test_little_is_deflated_anew_after_a_settings_change(tmp_path: Path, changed
     for name, more in (("before", {}), ("after", {changed: b"x" * 5000})):
         (tmp_path / name).mkdir()
         composed = compose(tmp_path / name / "composed", "xo-1.5", more={**large, **parents, **more})
-        digests.append(places(make(composed, small("xo-1.5"), tmp_path / name / "out") / "sugar11.zd").keys())
+        digests.append(index(make(composed, small("xo-1.5"), tmp_path / name / "out") / "sugar11.zd").keys())
     assert len(digests[1]) > 160
     assert len(digests[1] - digests[0]) < 20
 
