@@ -88,11 +88,13 @@ def _sbom(model: Model, composed: Composed) -> str:
         version=composed.sha256[:16],
         bom_ref="image",
     )
-    suite = composed.recipe.get("suite", "")
+    suite, own = composed.recipe.get("suite", ""), frozenset(composed.recipe.get("own", ()))
     parts = []
     for package in composed.packages:
         where = {"arch": package["architecture"], "distro": suite}
-        url = PackageURL("deb", "debian", package["name"], package["version"], where)
+        # The vendor of the deployment's own packages is who published them.
+        vendor = composed.recipe["deployment"] if package["name"] in own else "debian"
+        url = PackageURL("deb", vendor, package["name"], package["version"], where)
         parts.append(
             Component(
                 type=ComponentType.APPLICATION,
@@ -122,5 +124,5 @@ def _sbom(model: Model, composed: Composed) -> str:
 def _properties(values: dict[str, Any]) -> Any:
     from cyclonedx.model import Property
 
-    told = ("source", "snapshot", "model", "suite", "architecture")
+    told = ("source", "source_version", "snapshot", "model", "suite", "architecture")
     return [Property(name=f"sugar-deploy:{name}", value=values[name]) for name in told if values.get(name)]
