@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import random
@@ -29,6 +30,7 @@ SIGNED = Path(__file__).parents[1] / "olpc_security" / "vectors"
 KEYS = {name: SIGNED / "keys" / f"{name}.public" for name in ("os", "fs", "fw")}
 X86 = bytes(0x202) + b"HdrS" + bytes(600)
 ARM = bytes(0x24) + b"\x18\x28\x6f\x01" + bytes(600)
+OLD_TREE = b"070701 case $bootpath in\n\t\t/sd@d4280000/disk@1:*)"
 SCRIPT = b"\\ a Forth script\n"
 # ROM length, and offsets of version, CRC and manufacturing data, as documented for each model.
 ROMS = {
@@ -299,6 +301,24 @@ def test_what_the_firmware_does_not_mind_is_a_warning(
     assert [one for one in report.warnings if said in one], report.warnings
     (tmp_path / name).write_bytes(zipped({"data.img": X86, "version.txt": b"1"}))
     assert not [one for one in check_bundle(tmp_path / name).warnings if "not read" in one]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_told"),
+    [
+        ("runrd2.zip", OLD_TREE, True),
+        ("runrd2.zip", gzip.compress(OLD_TREE), True),
+        ("actrd2.zip", b"070701" + bytes((1 << 20) - 10) + OLD_TREE, True),
+        ("runrd2.zip", OLD_TREE.replace(b"\t\t", b"\t"), False),
+        ("runrd2.zip", gzip.compress(OLD_TREE)[:20], False),
+        ("runrd4.zip", OLD_TREE, False),
+    ],
+)
+def test_a_ramdisk_that_takes_the_device_tree_from_an_xo_175(
+    name: str, content: bytes, is_told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(zipped({"data.img": content}))
+    assert bool([one for one in check_bundle(tmp_path / name).warnings if "no device tree" in one]) is is_told
 
 
 @pytest.mark.parametrize("magic", ["1f8b08", "303730373031", "fd377a585a00", "425a68", "5d0000", "28b52ffd"])

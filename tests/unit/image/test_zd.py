@@ -52,6 +52,8 @@ def test_the_vectors_unpack_to_the_image_that_they_were_made_of(name: str, tmp_p
     report = check_image(VECTORS / f"{name}.zd")
     unpack(VECTORS / f"{name}.zd", tmp_path / "disk.img")
     assert report.ok
+    assert report.facts["begins with"] == {"image": "data", "sparse": "an erased partition table"}[name]
+    assert report.facts["left out"] == {"image": 0, "sparse": 2}[name]
     assert hashlib.sha256((tmp_path / "disk.img").read_bytes()).hexdigest() == IMAGE_SHA256
     assert check_spec(VECTORS / f"{name}.zsp", VECTORS / f"{name}.zd").errors == []
 
