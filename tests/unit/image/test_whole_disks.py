@@ -197,6 +197,11 @@ def test_a_zd_without_such_a_partition_is_not_called_wrong(tmp_path: Path) -> No
 def test_an_xo_1s_image_is_still_one(tmp_path: Path) -> None:
     (tmp_path / "os1.img").write_bytes(b"\xff" * 0x20000)
     assert found(tmp_path / "os1.img")[0] == ["os1.crc: Can't open CRC file"]
+    # What would be a partition table, but for the mark behind it; and less than one.
+    for content in (table()[:510].ljust(0x20000, b"\0"), b"x"):
+        (tmp_path / "os1.img").write_bytes(content)
+        assert [error for error in found(tmp_path / "os1.img")[0] if "CRC file" in error or "no multiple" in error]
+        assert "file system" not in verified(tmp_path / "os1.img")[tmp_path / "os1.img"].facts
     (tmp_path / "os1.txt").touch()
     with pytest.raises(UsageError, match="no kind of image"):
         verified(tmp_path / "os1.txt")
