@@ -51,3 +51,12 @@ class InvalidDeployment(UsageError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def cause(error: Exception) -> str:
+    """What a library complained of, in words for a person who reads no Python."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, KeyError):
+        return f"it does not tell its {error.args[0]}"
+    return str(error)

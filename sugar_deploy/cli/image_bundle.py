@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from sugar_deploy.cli.keys_options import Asked, signing_options
+from sugar_deploy.cli.options import json_option
 from sugar_deploy.errors import UsageError
 
 
@@ -20,8 +22,9 @@ from sugar_deploy.errors import UsageError
     help="Take the signatures that another machine made, from `keys import signatures`.",
 )
 @click.option("--unsigned", is_flag=True, help="Without signatures, for unlocked laptops.")
+@json_option
 @signing_options
-def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, asked: Asked) -> None:
+def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, as_json: bool, asked: Asked) -> None:
     """Make the zip that the firmware looks for, signed by the deployment's key for its kind.
 
     NAME is runos, runrd, actos, actrd (a kernel or ramdisk), bootfw (firmware) or fs (a .zsp, its .zd lies beside
@@ -39,7 +42,7 @@ def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, ask
 
     if signature is not None and unsigned:
         raise UsageError("a bundle has signatures or not", "Leave --signature or --unsigned")
-    kind, _ = meant_by(target)
+    kind, model = meant_by(target)
     if unsigned:
         write_bundle(target, data.read_bytes(), None)
     else:
@@ -49,4 +52,8 @@ def bundle(data: Path, target: Path, signature: Path | None, unsigned: bool, ask
         else:
             data_sig = signed(item(data, kind.key), asked.signer(kind.key)).encode()
         write_bundle(target, data.read_bytes(), data_sig, [Key(kind.key, own.public(own.entry(kind.key)))])
+    if as_json:
+        told = {"file": str(target), "model": model.name, "contains": kind.content.value, "signed": not unsigned}
+        click.echo(json.dumps(told, indent=2))
+        return
     asked.tell(target if unsigned else f"{target}{asked.mark}")

@@ -22,17 +22,18 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 def inspect(path: Path, as_json: bool, verbose: int, quiet: bool) -> int:
     """Tell what an image is made of.
 
-    IMAGE is the folder that `image output` made, whose files are held against its manifest, or one file of it. Exit
-    status 1 if something is not as it should be.
+    IMAGE is a folder that `image build` or `image output` made, whose files are held against its manifest, or one
+    file of it. Exit status 1 if something is not as it should be.
 
     \b
     Example:
       sugar-deploy image inspect images/xo-1.5
       sugar-deploy image inspect images/xo-1.5/sugar12.zd --json
     """
+    from sugar_deploy.image.build import OUTPUT, part_of
     from sugar_deploy.image.inspection import inspected
 
-    told = inspected(path)
+    told = inspected(part_of(path, OUTPUT))
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     elif not quiet:
@@ -78,9 +79,10 @@ def diff(before: Path, after: Path, as_json: bool, verbose: int, quiet: bool) ->
     """
     from dataclasses import asdict
 
+    from sugar_deploy.image.build import OUTPUT, SYSTEM, part_of
     from sugar_deploy.image.diff import difference
 
-    found = difference(before, after)
+    found = difference(*(part_of(folder, OUTPUT, SYSTEM) for folder in (before, after)))
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     elif not quiet:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from sugar_deploy.cli.options import verbosity_options
+from sugar_deploy.cli.options import json_option, verbosity_options
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -57,6 +58,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     help="A public key that the laptops trust, of `keys export public`: signatures are held against it.",
 )
 @click.option("--ext", is_flag=True, help="Of ext2, where names may be long, not FAT.")
+@json_option
 @verbosity_options
 def media(
     images: tuple[Path, ...],
@@ -69,14 +71,15 @@ def media(
     delivery: Path | None,
     public_keys: tuple[Path, ...],
     ext: bool,
+    as_json: bool,
     verbose: int,
     quiet: bool,
 ) -> None:
     """Lay out a USB stick or SD card for one or many models at once, or for a school's server.
 
-    IMAGE is a folder that `image output` made; its files are flashed. OUT is a folder, whose content is copied onto
-    the stick, or a file NAME.img, with NAME.img.bmap beside it, for `image flash`. What the firmware would refuse is
-    not written.
+    IMAGE is a folder that `image build` or `image output` made; its files are flashed. OUT is a folder, whose content
+    is copied onto the stick, or a file NAME.img, with NAME.img.bmap beside it, for `image flash`. What the firmware
+    would refuse is not written.
 
     \b
     Example:
@@ -84,16 +87,21 @@ def media(
       sugar-deploy image media --lease lease.sig -o stick
       sugar-deploy image media --library activities/ --delivery san-martin/ -o card.img
     """
+    from sugar_deploy.image.build import OUTPUT, part_of
     from sugar_deploy.image.bundles.signing import read_key
     from sugar_deploy.image.media.layout import Wanted, places
     from sugar_deploy.image.media.write import write_folder, write_image
 
-    found = places(Wanted(images, leases, developer_keys, bundles, keyjectors, library, delivery))
+    made = tuple(part_of(folder, OUTPUT) for folder in images)
+    found = places(Wanted(made, leases, developer_keys, bundles, keyjectors, library, delivery))
     write = write_image if out.suffix == ".img" else write_folder
     warnings = write(found, out, [read_key(file) for file in public_keys], is_fat=not ext)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    if not quiet:
+    if as_json:
+        files = [{"place": place, "bytes": file.stat().st_size} for place, file in sorted(found.items())]
+        click.echo(json.dumps({"output": str(out), "files": files, "warnings": warnings}, indent=2))
+    elif not quiet:
         for place, file in sorted(found.items()):
             click.echo(f"{place}  {file.stat().st_size / 2**20:.1f} MiB")
         click.echo(f"{out}: {len(found)} files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from sugar_deploy.cli.image_progress import blocks_shown
 from sugar_deploy.cli.image_signing import output_options, signer
 from sugar_deploy.cli.keys_options import Asked
+from sugar_deploy.cli.options import json_option
 
 if TYPE_CHECKING:
     from sugar_deploy.image.models import NandFilesystem
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("composed", metavar="FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@json_option
 @output_options
 def output(
     composed: Path,
     out: Path,
+    as_json: bool,
     size: str | None,
     name: str | None,
     filesystem: NandFilesystem | None,
@@ -40,16 +44,23 @@ def output(
       sugar-deploy image output lima/images/xo-1.5/system -o xo-1.5-4gb --size 4gb -C lima
       sugar-deploy image output lima/images/xo-1.5/system -o unlocked --unsigned
     """
+    from sugar_deploy.image.build import SYSTEM, part_of
     from sugar_deploy.image.models import read_model
     from sugar_deploy.image.outputs.composed import model_name
     from sugar_deploy.image.outputs.make import make, planned
 
+    composed = part_of(composed, SYSTEM)
     model = read_model(model_name(composed))
     planned(model, size, name, filesystem)
     signs = signer(asked, model, unsigned=unsigned)
-    with blocks_shown(model.title, shown=not asked.quiet) as progress:
+    with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
         made = make(
             composed, model, out, size=size, name=name, filesystem=filesystem, signer=signs, progress=progress
         )
-    for file in sorted(made.iterdir()):
+    files = sorted(made.iterdir())
+    if as_json:
+        sizes = [{"name": file.name, "bytes": file.stat().st_size} for file in files]
+        click.echo(json.dumps({"folder": str(made), "signed": signs is not None, "files": sizes}, indent=2))
+        return
+    for file in files:
         asked.tell(f"{file}: {file.stat().st_size / 2**20:.1f} MiB{asked.mark if signs else ''}")

@@ -238,3 +238,16 @@ def kernels_have_models(deployment: Deployment) -> Iterator[Fault]:
         if model not in known:
             remedy = did_you_mean(model, known) or f"Known are {', '.join(known)}."
             yield Fault(("images", "kernels", model), f"{quoted(model)} is no model", remedy, at_key=True)
+
+
+def images_have_settings(deployment: Deployment) -> Iterator[Fault]:
+    """A scenario for images whose packages of settings are not made, as no school is of it."""
+    images = deployment.images
+    used = {school.scenario for school in deployment.schools.values()}
+    if images.scenario and images.scenario not in used:
+        remedy = f"Schools are of: {', '.join(sorted(used))}." if used else "Describe a school of it first."
+        message = "no school is of this scenario, so that there are no settings for its laptops"
+        yield Fault(("images", "scenario"), message, remedy)
+    if images.server and Scenario.PEER_SERVER not in used:
+        message = "no school is of the scenario peer-server, so that there are no settings for a laptop that serves"
+        yield Fault(("images", "server"), message, "Describe a school of it first, or delete this.")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose import Composed, compose
+from sugar_deploy.image.compose.build import RECIPE
 from sugar_deploy.image.media.layout import Wanted, places
 from sugar_deploy.image.media.write import write_image
 from sugar_deploy.image.models import Flow, Model, NandFilesystem
+from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.job import Progress
 from sugar_deploy.image.outputs.make import make, planned
 from sugar_deploy.image.outputs.signing import Signer
@@ -19,6 +21,12 @@ from sugar_deploy.scenario.plan import Plan
 
 SYSTEM, OUTPUT, STICK = "system", "output", "stick.img"
 """What is below a model's folder: the composed system, what its firmware flashes, a whole USB stick."""
+_MARKS = {SYSTEM: RECIPE, OUTPUT: manifest.NAME}
+
+
+def part_of(folder: Path, *names: str) -> Path:
+    """The first of these parts that `image build` made below FOLDER; FOLDER itself where it made none."""
+    return next((folder / name for name in names if (folder / name / _MARKS[name]).is_file()), folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.image.outputs import listing, manifest
 
 _DERIVED = frozenset({manifest.SBOM, listing.NAME})
@@ -70,7 +70,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     try:
         return {name: json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("recipe", "packages")}
     except (OSError, ValueError) as error:
-        raise UsageError(f"{folder} is no image: {error}", "Give the folder of an image") from error
+        raise UsageError(f"{folder} is no image: {cause(error)}", "Give the folder of an image") from error
 
 
 def _recipe(told: dict[str, Any]) -> dict[str, str]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any
 
 from sugar_deploy.image.checking import check_file
+from sugar_deploy.image.disks.table import first_sector, partitions
 from sugar_deploy.image.outputs import manifest
-from sugar_deploy.image.zd.reading import chunks, expanded, header
 
-_ENTRY = struct.Struct("<B3xB3xII")
-_TABLE, _MARK = 446, b"\x55\xaa"
-_SECTOR = 512
 _LARGEST = 15
 """Packages and folders that are told; the manifest has all of them."""
 
@@ -51,29 +47,13 @@ def _summary(said: dict[str, Any]) -> dict[str, Any]:
 
 def _partitions(path: Path) -> list[dict[str, Any]]:
     """The partitions of a disk's image or of a `.zd`; none where there is no table."""
-    with path.open("rb") as file:
-        if path.suffix.lower() != ".zd":
-            return partitions(file.read(_SECTOR))
-        head, first = header(file, path.name), b""
-        for chunk in chunks(file, path.name):
-            if chunk.line.index == 0:
-                first = expanded(chunk, head.block_size, path.name)[:_SECTOR]
-    return partitions(first)
-
-
-def partitions(sector: bytes) -> list[dict[str, Any]]:
-    """What the table in a disk's first sector says; starts and sizes in bytes."""
-    if len(sector) != _SECTOR or sector[-2:] != _MARK:
-        return []
-    entries = (_ENTRY.unpack_from(sector, _TABLE + number * _ENTRY.size) for number in range(4))
     return [
         {
-            "number": number,
-            "type": f"{kind:02x}",
-            "active": active == 0x80,
-            "start": start * _SECTOR,
-            "bytes": sectors * _SECTOR,
+            "number": one.number,
+            "type": f"{one.kind:02x}",
+            "active": one.is_active,
+            "start": one.start,
+            "bytes": one.size,
         }
-        for number, (active, kind, start, sectors) in enumerate(entries, start=1)
-        if kind
+        for one in partitions(first_sector(path))
     ]

@@ -13,9 +13,9 @@ from pathlib import Path
 from olpc_security.keys import PublicKey
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.bundles.container import IMAGE, members
+from sugar_deploy.image.bundles.container import members
 from sugar_deploy.image.bundles.contents import rom_faults, rom_number, rom_version
-from sugar_deploy.image.bundles.kinds import MODELS, Model
+from sugar_deploy.image.bundles.kinds import IMAGE, MODELS, Model
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.bundles.writing import write_bundle
 from sugar_deploy.image.report import Report

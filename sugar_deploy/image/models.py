@@ -56,11 +56,6 @@ class Suite(_Part):
     kernel: Kernel
     userland: Text = Field(description="Which CPU the release's programs are made for, and whether this is one.")
 
-    @property
-    def supplied(self) -> bool:
-        """Whether the kernel is a package that the deployer supplies."""
-        return self.kernel.package is None
-
 
 class Medium(_Part):
     """A size of the storage that an image is made for; the image is never larger."""

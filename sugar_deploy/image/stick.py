@@ -12,9 +12,9 @@ from olpc_security.rules import Refusal
 from olpc_security.wrapper import START, read_wrapper
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.bundles.container import IMAGE, members
+from sugar_deploy.image.bundles.container import members
 from sugar_deploy.image.bundles.contents import SCRIPT_STARTS
-from sugar_deploy.image.bundles.kinds import MODELS, named
+from sugar_deploy.image.bundles.kinds import IMAGE, MODELS, named
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.checking import check_file
 from sugar_deploy.image.report import Report
@@ -24,8 +24,9 @@ LARGEST_ON_FAT = (4 << 30) - 1
 RECORDS = {"lease.sig": LEASE, "develop.sig": DEVELOPER_KEY, "rtcreset.sig": RTC_RESET}
 """What the firmware reads in `\\security`, and the first word of its lines."""
 
-_FOLDERS = ("", "boot", "boot-alt", "security")
-_OPENED = (".zd", ".zsp", ".img", ".crc", ".onu", ".uim", ".zip", ".fth", ".sig", ".pub")
+FOLDERS = ("", "boot", "boot-alt", "security")
+OPENED = (".zd", ".zsp", ".img", ".crc", ".onu", ".uim", ".zip", ".fth", ".sig", ".pub")
+"""Where the firmware looks, and the endings of what it opens there."""
 _SHORT = re.compile(r"[^. ]{1,8}(\.[^. ]{1,3})?")
 
 
@@ -41,7 +42,7 @@ def check_stick(folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True) 
     files = {
         file: place
         for file, place in files.items()
-        if place.rpartition("/")[0] in _FOLDERS and file.suffix.lower() in _OPENED
+        if place.rpartition("/")[0] in FOLDERS and file.suffix.lower() in OPENED
     }
     if not files:
         raise UsageError(f"{folder}: has nothing that a laptop's firmware would open", "Give the root of a stick")
@@ -109,6 +110,8 @@ def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report | None:
             report.errors.append(f"{place}: does not begin with a backslash and a space: it is not run")
     elif found and at.removesuffix("-alt") != found[0].folder:
         report.errors.append(f"{place}: the firmware looks for it in \\{found[0].folder}")
+    elif at and name.endswith(".img"):
+        return None  # A ramdisk, which `olpc.fth` names; what an XO-1 flashes lies in the root.
     elif file.suffix.lower() in (".zd", ".zsp", ".img", ".onu", ".zip"):
         try:
             return check_file(file, keys)

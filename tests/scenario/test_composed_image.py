@@ -134,6 +134,10 @@ def build(folder: Folder, work: Path) -> Image:
     done = own(("image", "verify", str(made / OUTPUT / "fs1.zip"), *map(str, trusted)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert (made / STICK).exists()
+    bill = {
+        one["purl"].partition("@")[0] for one in json.loads((made / OUTPUT / "sbom.json").read_text())["components"]
+    }
+    assert {"pkg:deb/lab/sugar-xo-boot", "pkg:deb/debian/sucrose"} <= bill
     # Every block is inflated and hashed on the way.
     card = work / "card.img"
     unpack(made / OUTPUT / "sugar12.zd", card)

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, members
-from sugar_deploy.image.bundles.contents import kernel_faults, ramdisk_format, rom_faults, rom_model, rom_version
-from sugar_deploy.image.bundles.kinds import Content, Kind, Model, named
+from sugar_deploy.image.bundles.container import members
+from sugar_deploy.image.bundles.contents import (
+    hides_device_tree,
+    kernel_faults,
+    ramdisk_format,
+    rom_faults,
+    rom_model,
+    rom_version,
+)
+from sugar_deploy.image.bundles.kinds import IMAGE, SIGNATURES, Content, Kind, Model, named
 from sugar_deploy.image.bundles.signing import Key, check_signatures
 from sugar_deploy.image.nand.script import check_script
 from sugar_deploy.image.report import Report
@@ -45,6 +52,8 @@ def check_content(kind: Kind, models: Sequence[Model], image: bytes, path: Path,
     elif kind.content is Content.RAMDISK:
         if not ramdisk_format(image):
             report.warnings.append(f"{where}: begins like no ramdisk that Linux knows")
+        if hides_device_tree(image, models):
+            report.warnings.append(f"{where}: has `$bootpath in` as OLPC's had: an XO-1.75 gives it no device tree")
     elif kind.content is Content.ROM:
         model = rom_model(image, models)
         report.errors += [f"{where}: {fault}" for fault in rom_faults(image, model)]

@@ -1,16 +1,13 @@
-"""The zip around a bundle: the firmware goes from local header to local header and never reads the directory."""
+"""Reads the zip around a bundle: the firmware goes from local header to local header, and never to the directory."""
 
 from __future__ import annotations
 
-import io
 import struct
-import zipfile
 import zlib
-from collections.abc import Mapping
 
+from sugar_deploy.image.bundles.kinds import IMAGE, SIGNATURES
 from sugar_deploy.image.report import Report
 
-IMAGE, SIGNATURES = "data.img", "data.sig"
 IGNORED = "version.txt"
 """What OLPC's signing station put into fs bundles; the firmware passes over it."""
 
@@ -20,18 +17,6 @@ _CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
 _FIRST_WITHIN = 2000
 _ENCRYPTED, _SIZES_BEHIND = 1, 8
 _ZIP64 = 0xFFFFFFFF
-
-
-def packed(members: Mapping[str, bytes]) -> bytes:
-    """A zip of these members in this order, stored; the same members give the same bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in members.items():
-            # A ZipInfo without a time of its own has the format's first one, 1980-01-01.
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
-    return out.getvalue()
 
 
 def members(content: bytes, name: str, report: Report) -> dict[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import zlib
 from collections.abc import Sequence
@@ -12,6 +14,8 @@ SCRIPT_STARTS = (b"\\ ", b"purpose: ", b"id: ")
 _ERASED = b"\xff"
 _MANUFACTURING_DATA_BYTES = 0x10000
 _VERSION = re.compile(rb"Q[0-9A-Z]{4}[0-9A-Z ]")
+_OLD_TREE, _OLD_TREE_MODEL = b"$bootpath in\n\t\t/sd@", 2
+_PART = 1 << 20
 _RAMDISKS = {
     b"\x1f\x8b\x08": "gzip",
     b"070701": "cpio",
@@ -40,6 +44,26 @@ def kernel_faults(image: bytes, models: Sequence[Model]) -> list[str]:
 def ramdisk_format(image: bytes) -> str:
     """How a ramdisk is packed; empty if that is not known."""
     return next((name for magic, name in _RAMDISKS.items() if image.startswith(magic)), "")
+
+
+def hides_device_tree(image: bytes, models: Sequence[Model]) -> bool:
+    """Whether an XO-1.75 starts a ramdisk's kernel without a device tree, as kernels of its first years want it.
+
+    The firmware (cpu/arm/olpc/1.75/dtcompat.fth) goes by words of OLPC's own scripts, as it finds them in the
+    ramdisk or, where gzip packed it, in what it unpacks.
+    """
+    if all(model.number != _OLD_TREE_MODEL for model in models):
+        return False
+    plain = gzip.GzipFile(fileobj=io.BytesIO(image)) if image.startswith(b"\x1f\x8b\x08") else io.BytesIO(image)
+    before = b""
+    try:
+        while part := plain.read(_PART):
+            if _OLD_TREE in before + part:
+                return True
+            before = part[-len(_OLD_TREE) :]
+    except (OSError, EOFError, zlib.error):
+        return False
+    return False
 
 
 def rom_model(image: bytes, models: Sequence[Model]) -> Model:

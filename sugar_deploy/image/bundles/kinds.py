@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+IMAGE, SIGNATURES = "data.img", "data.sig"
+"""A bundle's members."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.image.bundles.checking import check_content
-from sugar_deploy.image.bundles.container import IMAGE, SIGNATURES, packed
-from sugar_deploy.image.bundles.kinds import Kind, Model, named
+from sugar_deploy.image.bundles.kinds import IMAGE, SIGNATURES, Kind, Model, named
 from sugar_deploy.image.bundles.signing import Key, check_signatures
 from sugar_deploy.image.report import Report
 
@@ -41,3 +42,15 @@ def write_bundle(target: Path, image: bytes, data_sig: bytes | None, keys: Seque
     signatures = {} if data_sig is None else {SIGNATURES: data_sig}
     content = packed({**signatures, IMAGE: image})
     write_atomically(target, content, 0o644)
+
+
+def packed(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these members in this order, stored; the same members give the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            # A ZipInfo without a time of its own has the format's first one, 1980-01-01.
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return out.getvalue()

@@ -75,6 +75,7 @@ def compose(
         "snapshot": record.id,
         "security_updates": not insecure,
         "kernel": recipe.kernel,
+        "own": sorted(deb.name for deb in own),
         "left_out": sorted(set(optional) - {deb.name for deb in own}),
         "stages": [{"name": name, "id": identity} for name, identity, *_ in done],
     }

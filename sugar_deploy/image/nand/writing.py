@@ -1,14 +1,21 @@
-"""Writes the scripts by which an XO-1's firmware flashes its NAND (cpu/x86/pc/olpc/fsupdate.fth)."""
+"""Writes the scripts and checksums by which an XO-1's firmware flashes its NAND.
+
+Formats: openfirmware's cpu/x86/pc/olpc/fsupdate.fth and copynand.fth. What reads them shares nothing with this.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sugar_deploy.image.nand.checksums import ERASE_BLOCK
+from sugar_deploy.errors import UsageError
+from sugar_deploy.files import write_atomically
+
+ERASE_BLOCK = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +54,17 @@ def script(data: Path, parts: tuple[Part, ...], progress: Callable[[int, int], N
 def _blocks(file: BinaryIO, count: int) -> Iterator[str]:
     for number in range(count):
         yield f"eblock: {number:x} sha256 {hashlib.sha256(file.read(ERASE_BLOCK)).hexdigest()}"
+
+
+def write_checksums(image: Path) -> Path:
+    """Write the `.crc` of an image beside it, whole or not at all; gives its path.
+
+    Raises UsageError where the image is no multiple of the erase block.
+    """
+    target, size = image.with_suffix(".crc"), image.stat().st_size
+    if not size or size % ERASE_BLOCK:
+        raise UsageError(f"{image.name}: {size} bytes are no multiple of {ERASE_BLOCK}", "Pad it: sumtool --pad")
+    with image.open("rb") as file:
+        records = [f"{zlib.crc32(file.read(ERASE_BLOCK)):08x}\n" for _ in range(size // ERASE_BLOCK)]
+    write_atomically(target, "".join(records), 0o644)
+    return target

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.image.outputs.survey import Attribute, Survey
 from sugar_deploy.image.reading import attributes, normal
 
@@ -95,7 +95,9 @@ def _recipe(folder: Path) -> dict[str, Any]:
 
 
 def _no_image(folder: Path, error: Exception) -> UsageError:
-    return UsageError(f"{folder} is no composed image: {error}", "Make one: sugar-deploy image build --model MODEL")
+    return UsageError(
+        f"{folder} is no composed image: {cause(error)}", "Make one: sugar-deploy image build --model MODEL"
+    )
 
 
 def attributes_in(tree: Path) -> Iterator[Attribute]:

@@ -8,7 +8,7 @@ import stat
 import tarfile
 from pathlib import Path
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.image.reading import attributes, normal, read_tree
 
 NAME = "files.txt.gz"
@@ -102,6 +102,8 @@ def read(folder: Path) -> dict[str, str]:
     try:
         text = gzip.decompress((folder / NAME).read_bytes()).decode("utf-8", "surrogateescape")
     except (OSError, EOFError, ValueError) as error:
-        raise UsageError(f"{folder}: has no list of its files: {error}", "Give the folder of an image") from error
+        raise UsageError(
+            f"{folder}: has no list of its files: {cause(error)}", "Give the folder of an image"
+        ) from error
     pairs = (line.rpartition("\t") for line in text.split("\n") if line)
     return {path: told for told, _, path in pairs}

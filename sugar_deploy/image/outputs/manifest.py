@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.errors import UsageError
+from sugar_deploy.errors import UsageError, cause
 from sugar_deploy.files import sha256_of
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.outputs.composed import Composed
@@ -52,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
         if content["version"] != VERSION:
             raise ValueError(f"of version {content['version']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} is no image's manifest: {error}", "Give the folder of an image") from error
+        raise UsageError(f"{file} is no image's manifest: {cause(error)}", "Give the folder of an image") from error
     return content
 
 
@@ -95,11 +95,13 @@ def _sbom(model: Model, composed: Composed) -> str:
         version=composed.sha256[:16],
         bom_ref="image",
     )
-    suite = composed.recipe.get("suite", "")
+    suite, own = composed.recipe.get("suite", ""), frozenset(composed.recipe.get("own", ()))
     parts = []
     for package in composed.packages:
         where = {"arch": package["architecture"], "distro": suite}
-        url = PackageURL("deb", "debian", package["name"], package["version"], where)
+        # The vendor of the deployment's own packages is who published them.
+        vendor = composed.recipe["deployment"] if package["name"] in own else "debian"
+        url = PackageURL("deb", vendor, package["name"], package["version"], where)
         parts.append(
             Component(
                 type=ComponentType.APPLICATION,
@@ -129,5 +131,5 @@ def _sbom(model: Model, composed: Composed) -> str:
 def _properties(values: dict[str, Any]) -> Any:
     from cyclonedx.model import Property
 
-    told = ("source", "snapshot", "model", "suite", "architecture")
+    told = ("source", "source_version", "snapshot", "model", "suite", "architecture")
     return [Property(name=f"sugar-deploy:{name}", value=values[name]) for name in told if values.get(name)]

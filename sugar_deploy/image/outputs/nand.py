@@ -8,8 +8,7 @@ from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.models import Nand, NandFilesystem
-from sugar_deploy.image.nand import checksums
-from sugar_deploy.image.nand.writing import Part, script
+from sugar_deploy.image.nand.writing import Part, script, write_checksums
 from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.boot import boot_folder, boot_tree, packed
 from sugar_deploy.image.outputs.composed import file_in
@@ -41,7 +40,7 @@ def _jffs2(job: Job, nand: Nand, work: Path) -> Path:
     blocks = image.stat().st_size // nand.erase_block
     if blocks > limit:
         raise _too_large(job, nand, blocks, limit)
-    checksums.write(image)
+    write_checksums(image)
     spec = job.work / "spec"
     spec.write_bytes(script(image, (Part("", blocks, nand.blocks, is_jffs2=True),), job.progress))
     return spec

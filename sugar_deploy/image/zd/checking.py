@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.report import Report
-from sugar_deploy.image.zd.layout import END, SECTOR, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, Header
-from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header
+from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, commands, expanded, header
+from sugar_deploy.image.zd.rules import LAST, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, USUAL_BLOCK, Header
 
 _SHORT = 1024
 """Bytes of deflated data below which a block is worth remembering: it is of one byte, or nearly."""
@@ -47,10 +47,8 @@ def check_image(path: Path) -> Report:
 
 
 def _check_header(head: Header, name: str, report: Report) -> None:
-    if head.block_size == 0 or head.block_size % SECTOR:
-        report.errors.append(
-            f"{name}: the block size {head.block_size:#x} is no multiple of {SECTOR}: it goes to wrong places"
-        )
+    if head.block_size != USUAL_BLOCK:
+        report.warnings.append(f"{name}: the block size is not {USUAL_BLOCK:#x}, as it always was")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +138,8 @@ def _compare(lines: list[bytes], first: int, spec: str, image: Path, report: Rep
         header(file, image.name)
         file.seek(0)
         data = [file.readline()]
-        data += [chunk.text for chunk in chunks(file, image.name)]
-    data.append(END)
+        data += [line for line, _ in commands(file, image.name)]
+    data.append(LAST)
     said = [line + b"\n" for line in lines if line]
     for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):
         if mine != theirs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,19 +11,25 @@ from io import BufferedReader
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.zd.layout import END, LINE_LIMIT, BlockLine, Header
-
-LONGEST_BLOCK = 2 * 0x20000
-"""Bytes of deflated data beyond which a length is damage, not data: deflate grows a block by far less."""
+from sugar_deploy.image.zd.rules import (
+    HASHES,
+    LARGEST_BLOCK,
+    LAST,
+    LINE_LIMIT,
+    SECTOR,
+    Block,
+    Header,
+    block_in,
+    header_in,
+    size_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A block's line, read and as text, where its data begins in the file (bytes), and the data."""
+    """A block's line, and the deflated data behind it."""
 
-    line: BlockLine
-    text: bytes
-    offset: int
+    line: Block
     data: bytes
 
 
@@ -33,51 +40,65 @@ class BrokenImage(DeployError):
 def header(file: BufferedReader, name: str) -> Header:
     """The first line."""
     line = file.readline(LINE_LIMIT)
-    found = Header.read(line)
+    found = header_in(line)
     if found is None:
         raise BrokenImage(f"{name}: the first line is not `zblocks: SIZE COUNT`", "Is this a .zd at all?")
+    if found.block_size == 0 or found.block_size % SECTOR:
+        raise BrokenImage(
+            f"{name}: the block size {found.block_size:#x} is no multiple of {SECTOR}: it goes to wrong places"
+        )
+    if found.block_size > LARGEST_BLOCK:
+        raise BrokenImage(
+            f"{name}: the block size {found.block_size:#x} is over {LARGEST_BLOCK:#x}, and there is no room for it"
+        )
     return found
 
 
-def chunks(file: BufferedReader, name: str) -> Iterator[Chunk]:
-    """The blocks, in the file's order; raises BrokenImage where reading cannot go on, as at a missing last line."""
+def commands(file: BufferedReader, name: str) -> Iterator[tuple[bytes, Chunk | None]]:
+    """Each line behind the header, with the block that it brings if it brings one, in the file's order.
+
+    Raises BrokenImage where reading cannot go on, as at a missing last line.
+    """
     number = 0
     while True:
         line = file.readline(LINE_LIMIT)
-        if line == END:
+        if line == LAST:
             return
         where = f"{name}: after {number} blocks, at byte {file.tell() - len(line)}"
-        block = BlockLine.read(line)
+        if size := size_in(line):
+            if size != os.fstat(file.fileno()).st_size:
+                raise BrokenImage(f"{where}: Inconsistent size of zdata file", "Copy the file anew")
+            yield line, None
+            continue
+        block = block_in(line)
         if block is None:
-            what = (
-                "the file ends without `zblocks-end:`" if not line else "a line is no `zblock: INDEX LENGTH HASH HEX`"
-            )
-            raise BrokenImage(f"{where}: {what}", "Copy the file anew, or build it anew")
-        offset = file.tell()
-        data = file.read(block.length) if block.length <= LONGEST_BLOCK else b""
-        if len(data) != block.length:
-            raise BrokenImage(f"{where}: block {block.index}: Short read of zdata file", "Copy the file anew")
-        if file.read(1) != b"\n":
-            raise BrokenImage(f"{where}: block {block.index}: Missing newline after zdata", "Copy the file anew")
-        yield Chunk(block, line, offset, data)
+            raise BrokenImage(f"{where}: {_fault(line)}", "Copy the file anew, or build it anew")
+        yield line, Chunk(block, _data(file, block, where))
         number += 1
 
 
-def index(path: Path) -> dict[bytes, tuple[int, int]]:
-    """Where in the file (offset, length in bytes) the data of each digest is; as far as the file can be read."""
-    places: dict[bytes, tuple[int, int]] = {}
-    try:
-        with path.open("rb") as file:
-            header(file, path.name)
-            for chunk in chunks(file, path.name):
-                places.setdefault(chunk.line.digest, (chunk.offset, chunk.line.length))
-    except BrokenImage:
-        pass
-    return places
+def chunks(file: BufferedReader, name: str) -> Iterator[Chunk]:
+    """The blocks, in the file's order; raises BrokenImage as above."""
+    return (chunk for _, chunk in commands(file, name) if chunk)
 
 
-HASHES = {"sha256": "sha256", "sha1": "sha1", "md5": "md5", "rmd160": "ripemd160"}
-"""The firmware's names of hashes, and hashlib's."""
+def _fault(line: bytes) -> str:
+    """Why a line is none that may stand there."""
+    if not line:
+        return "the file ends without `zblocks-end:`"
+    if len(line) == LINE_LIMIT:
+        return f"a line has {LINE_LIMIT} characters or more: it is read wrongly"
+    return "a line is no `zblock: INDEX LENGTH HASH HEX`"
+
+
+def _data(file: BufferedReader, block: Block, where: str) -> bytes:
+    # Deflate grows a block by far less: a length beyond this is damage.
+    data = file.read(block.length) if block.length <= 2 * LARGEST_BLOCK else b""
+    if len(data) != block.length:
+        raise BrokenImage(f"{where}: block {block.index}: Short read of zdata file", "Copy the file anew")
+    if file.read(1) != b"\n":
+        raise BrokenImage(f"{where}: block {block.index}: Missing newline after zdata", "Copy the file anew")
+    return data
 
 
 def expanded(chunk: Chunk, block_size: int, name: str) -> bytes:

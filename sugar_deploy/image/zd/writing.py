@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.parallel import in_order
+from sugar_deploy.image.zd.index import index
 from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, Header, data_line
 from sugar_deploy.image.zd.packing import Packed, Packer, Previous, pack
-from sugar_deploy.image.zd.reading import index
 
 BATCH = 16
 """Blocks that a worker takes at a time: 2 MiB, so that handing over costs little."""

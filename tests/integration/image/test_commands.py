@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.image.build import OUTPUT, STICK, Built, Finish, complete
 from sugar_deploy.image.compose import Composed
 from sugar_deploy.image.inspection import inspected
+from sugar_deploy.image.verification import verified
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.integration.image.system import compose
 from tests.integration.image.test_disks import SIGNER, small
@@ -29,9 +31,14 @@ Capture = pytest.CaptureFixture[str]
 )
 def test_an_xo_1s_stick(words: tuple[str, ...], files: set[str], tmp_path: Path, capsys: Capture) -> None:
     composed, out = compose(tmp_path / "composed", "xo-1"), tmp_path / "out"
-    assert run(capsys, "image", "output", composed, "-o", out, "--unsigned", *words)[0] == 0
-    status, _, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick")
+    told = json.loads(run(capsys, "image", "output", composed, "-o", out, "--unsigned", "--json", *words)[1])
+    assert files < {one["name"] for one in told["files"]}
+    assert (told["folder"], told["signed"]) == (str(out), False)
+    status, said, err = run(capsys, "image", "media", out, "-o", tmp_path / "stick", "--json")
     assert (status, err) == (0, "")
+    assert {one["place"]: one["bytes"] for one in json.loads(said)["files"]} == {
+        name: (out / name).stat().st_size for name in files
+    }
     assert {path.name for path in (tmp_path / "stick").iterdir()} == files | {"contents.txt"}
     assert run(capsys, "image", "verify", tmp_path / "stick")[0] == 0
 
@@ -56,14 +63,23 @@ def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: py
     assert run(capsys, "image", "verify", tmp_path / "stick", "--key", public)[0] == 0
 
 
-def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path) -> None:
+def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path, capsys: Capture) -> None:
     model, said = small("xo-1.5"), list[str]()
     built = Built(Composed(compose(tmp_path / "system", "xo-1.5"), "1", ()))
     complete(built, model, tmp_path, said.append, Finish(name="aula", signer=SIGNER))
     assert inspected(tmp_path / OUTPUT)["faults"] == []
     assert on_fat(tmp_path / STICK) == {"aula.zd", "aula.zsp", "fs1.zip", "contents.txt"}
     assert (tmp_path / f"{STICK}.bmap").is_file()
+    for made in (tmp_path / STICK, tmp_path / OUTPUT / "aula.zd"):
+        (report,) = verified(made, SIGNER.keys).values()
+        assert (report.errors, report.warnings, report.facts["models"]) == ([], [], "XO-1.5"), made
     assert (list(built.seconds), len(said)) == ([OUTPUT, STICK], 2)
+    # Each command finds its part below the folder of the whole.
+    assert json.loads(run(capsys, "image", "inspect", tmp_path, "--json")[1])["model"] == "xo-1.5"
+    assert run(capsys, "image", "diff", tmp_path, tmp_path / OUTPUT)[0] == 0
+    assert run(capsys, "image", "media", tmp_path, "-o", tmp_path / "stick")[0] == 0
+    again = ("-o", tmp_path / "again", "--unsigned", "--size", "64gb")
+    assert "no image of the size 64gb" in run(capsys, "image", "output", tmp_path, *again)[2]
 
 
 @pytest.mark.parametrize(
@@ -100,5 +116,5 @@ def test_what_cannot_be_is_told(words: tuple[str, ...], told: str, tmp_path: Pat
     composed = compose(tmp_path / "composed", "xo-1.5")
     argv = [word.format(folder=tmp_path, composed=composed) for word in words]
     status, _, err = run(capsys, "image", *argv)
-    assert (status, told in err, "Traceback" in err) == (2, True, False), err
+    assert (status, told in err, "Traceback" in err or "Errno" in err) == (2, True, False), err
     assert {path.name for path in tmp_path.iterdir()} == {"composed"}

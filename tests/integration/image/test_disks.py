@@ -21,7 +21,7 @@ from sugar_deploy.image.models import Medium, Model, read_model
 from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.image.outputs.signing import Signer
-from sugar_deploy.image.zd.reading import index
+from sugar_deploy.image.zd.index import index
 from tests.integration.image.system import ARM, CAPABILITY, SNAPSHOT, X86, compose
 from tests.unit.image.bundle_reader import member, takes
 from tests.unit.image.firmware import Laptop
@@ -64,7 +64,10 @@ class Flashed:
 def flashed(tmp_path_factory: pytest.TempPathFactory) -> Flashed:
     """A signed image for an XO-1.5, flashed with the four game keys."""
     folder = tmp_path_factory.mktemp("signed")
-    out = make(compose(folder / "composed", "xo-1.5"), small("xo-1.5"), folder / "out", signer=SIGNER)
+    composed = compose(folder / "composed", "xo-1.5")
+    recipe = json.loads((composed / "recipe.json").read_text())
+    (composed / "recipe.json").write_text(json.dumps(recipe | {"deployment": "lima", "own": ["sucrose"]}))
+    out = make(composed, small("xo-1.5"), folder / "out", signer=SIGNER)
     laptop = Laptop(bytearray(b"\xa5" * SIZE))
     bundle = (out / "fs1.zip").read_bytes()
     assert takes(bundle, KEYS / "fs.public", ("sha256",), folder)
@@ -156,7 +159,7 @@ def test_the_manifest_tells_what_is_in_it(flashed: Flashed) -> None:
     bill = json.loads((flashed.image / "sbom.json").read_text())
     assert [one["purl"] for one in bill["components"]] == [
         "pkg:deb/debian/dash@0.5.12-2?arch=i386&distro=bookworm",
-        "pkg:deb/debian/sucrose@0.120-1?arch=all&distro=bookworm",
+        "pkg:deb/lima/sucrose@0.120-1?arch=all&distro=bookworm",
     ]
     assert bill["components"][1]["licenses"] == [{"license": {"name": "GPL-3+"}}]
 

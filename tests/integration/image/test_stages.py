@@ -2,19 +2,125 @@
 
 from __future__ import annotations
 
+import configparser
+import shutil
 import subprocess
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sugar_deploy.image.compose.debian import choose
 from sugar_deploy.image.compose.stage import read_schema, stages_folder
+from sugar_deploy.lab.mirror import read_mirror
+from sugar_deploy.repository.derive.archive import KEYRING
 
 
 def stage(name: str, folder: Path, root: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SOURCE_DATE_EPOCH": "1577836800"}
     argv = [stages_folder() / name / "run", root]
     return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+OVER_THIS_MACHINE = """set -eu
+mount -t overlay -o "lowerdir=$2:/usr,upperdir=$3,workdir=$4" overlay "$1/usr"
+exec "$5" "$1"
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """A tree with this machine's programs, and ADDED ones; what a stage writes below /usr is in WRITTEN."""
+
+    folder: Path
+    root: Path
+    added: Path
+    written: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> System:
+        made = cls(folder, *(folder / name for name in ("root", "added", "written")))
+        for path in (made.root / "usr", made.root / "etc" / "default", made.root / "etc" / "plymouth"):
+            path.mkdir(parents=True)
+        for path in (made.added, made.written, folder / "work"):
+            path.mkdir()
+        for name in ("bin", "sbin", "lib", "lib64"):
+            (made.root / name).symlink_to(f"usr/{name}")
+        (made.root / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+        groups = ("root", "audio", "video", "input", "plugdev", "netdev")
+        (made.root / "etc" / "group").write_text("".join(f"{one}:x:{at}:\n" for at, one in enumerate(groups)))
+        return made
+
+    def stage(self, name: str) -> subprocess.CompletedProcess[str]:
+        places = (self.root, self.added, self.written, self.folder / "work")
+        argv = ["unshare", "--mount", "sh", "-c", OVER_THIS_MACHINE, "sh", *places, stages_folder() / name / "run"]
+        return subprocess.run(argv, cwd=self.folder, capture_output=True, text=True, check=False)
+
+
+def test_the_desktops_user_languages_and_time_zone(tmp_path: Path) -> None:
+    system = System.of(tmp_path)
+    (tmp_path / "options").mkdir()
+    for name, text in (
+        ("timezone", "America/Lima"),
+        ("languages", "es_PE\nquz_PE"),
+        ("release", "lima xo-1.5 bookworm 7"),
+    ):
+        (tmp_path / "options" / name).write_text(f"{text}\n")
+    done = system.stage("desktop")
+    assert done.returncode == 0, done.stderr
+    etc = system.root / "etc"
+    (user,) = (line for line in (etc / "passwd").read_text().splitlines() if line.startswith("olpc:"))
+    assert user.endswith(":Sugar:/home/olpc:/bin/bash")
+    assert (system.root / "home" / "olpc").is_dir()
+    members = {line.split(":")[0] for line in (etc / "group").read_text().splitlines() if line.endswith(":olpc")}
+    assert members == {"audio", "video", "input", "plugdev", "netdev"}
+    seat = configparser.ConfigParser()
+    seat.read(etc / "lightdm" / "lightdm.conf.d" / "50-sugar.conf")
+    assert dict(seat["Seat:*"]) == {"autologin-user": "olpc", "autologin-session": "sugar", "user-session": "sugar"}
+    assert (etc / "default" / "locale").read_text() == "LANG=es_PE.UTF-8\n"
+    known = ["localedef", "--list-archive", system.written / "lib" / "locale" / "locale-archive"]
+    assert subprocess.run(known, capture_output=True, text=True, check=True).stdout.split() == [
+        "es_PE.utf8",
+        "quz_PE.utf8",
+    ]
+    assert (etc / "localtime").readlink() == Path("/usr/share/zoneinfo/America/Lima")
+    assert (etc / "timezone").read_text() == "America/Lima\n"
+    assert (etc / "sugar-image").read_text() == "lima xo-1.5 bookworm 7\n"
+
+
+def test_a_language_that_debian_does_not_have_is_told(tmp_path: Path) -> None:
+    system = System.of(tmp_path)
+    (tmp_path / "options").mkdir()
+    for name, text in (("timezone", "America/Lima"), ("languages", "es_PE\nqu_PE"), ("release", "lima")):
+        (tmp_path / "options" / name).write_text(f"{text}\n")
+    done = system.stage("desktop")
+    assert (done.returncode, "Debian has no language qu_PE" in done.stderr) == (1, True), done.stderr
+
+
+def test_the_boot_animation_is_plymouths_theme(tmp_path: Path) -> None:
+    """By the program of Debian's package that chooses it."""
+    system = System.of(tmp_path)
+    chosen = choose(read_mirror(), KEYRING, "bookworm", "amd64", ("plymouth",), (), lambda _: None)
+    for deb in (chosen.files[one.sha256] for one in chosen.packages if one.name in {"plymouth", "libplymouth5"}):
+        subprocess.run(["dpkg-deb", "--extract", deb, tmp_path / "plymouth"], check=True)
+    (tmp_path / "plymouth" / "usr").rename(tmp_path / "usr")
+    shutil.rmtree(system.added)
+    (tmp_path / "usr").rename(system.added)
+    theme = tmp_path / "inputs" / "animation"
+    theme.mkdir(parents=True)
+    assert "a theme of Plymouth" in system.stage("animation").stderr
+    (theme / "ours.plymouth").write_text("[Plymouth Theme]\nName=Ours\nModuleName=details\n")
+    (theme / "frame.png").write_bytes(b"a picture")
+    (theme / "frame.png").chmod(0o600)
+    done = system.stage("animation")
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = system.written / "share" / "plymouth" / "themes" / "ours"
+    assert {path.name: path.stat().st_mode & 0o777 for path in installed.iterdir()} == {
+        "ours.plymouth": 0o644,
+        "frame.png": 0o644,
+    }
+    assert "Theme=ours" in (system.root / "etc" / "plymouth" / "plymouthd.conf").read_text()
 
 
 def test_each_has_a_program_and_a_schema() -> None:

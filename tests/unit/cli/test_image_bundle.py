@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_unsigned_for_unlocked_laptops_and_what_cannot_be(lima: Path, capsys: Ca
     work, stick = lima.parent, lima.parent / "stick"
     assert run(capsys, "image", "bundle", work / "vmlinuz", stick / "runos1.zip", "--unsigned")[0] == 0
     assert member((stick / "runos1.zip").read_bytes(), "data.img") == X86
+    told = json.loads(
+        run(capsys, "image", "bundle", work / "vmlinuz", stick / "runos1.zip", "--unsigned", "--json")[1]
+    )
+    assert (told["model"], told["contains"], told["signed"]) == ("XO-1.5", "kernel or Forth script", False)
     for data, name, more, said in (
         ("image.zsp", "fs1.zip", (), "no unsigned one"),
         ("rom", "bootfw4.zip", (), "switches itself off"),

@@ -65,6 +65,30 @@ def test_an_image_is_packed_and_unchanged_blocks_are_taken_over(
     assert run(capsys, "image", "verify", tmp_path / "laptop.zd", "-q") == (0, "", "")
 
 
+def test_a_name_that_the_firmware_does_not_see_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "disk.img").write_bytes(b"a disk")
+    for name, is_seen in (("32010o1.zd", True), ("sugar-2026.zd", False), ("a.b.zd", False)):
+        status, _, err = run(capsys, "image", "pack", tmp_path / "disk.img", tmp_path / name, "--workers", "1")
+        assert (status, "on FAT the firmware does not see it" in err) == (0, not is_seen)
+
+
+def test_every_model_is_listed_with_its_kernel_and_what_was_proved(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {one["name"]: one for one in json.loads(run(capsys, "image", "list", "--json")[1])}
+    assert set(told) == {"generic-pc", "generic-pc64", "xo-1", "xo-1.5", "xo-1.75", "xo-4"}
+    said = run(capsys, "image", "list")[1]
+    for name, model in told.items():
+        assert f"\n{name}: " in f"\n{said}"
+        assert all(line in said for line in (*model["proved"], *model["unproved"], *model["firmware"]))
+        for suite in model["suites"]:
+            assert f"  {suite['name']}: kernel {suite['kernel']['package']}: {suite['kernel']['why']}\n" in said
+    assert run(capsys, "image", "list", "-q")[1].split() == sorted(told)
+    # Only hardware can prove these.
+    for name in ("xo-1", "xo-1.5", "xo-1.75", "xo-4"):
+        assert "flashing and starting on a laptop" in told[name]["unproved"]
+
+
 def test_a_bundle_is_verified_with_the_key_that_laptops_trust(
     vector: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +120,7 @@ def test_a_sticks_folder_is_verified_as_a_whole(vector: Path, capsys: pytest.Cap
         (("pack", "disk.img", "laptop.img"), "laptop.zd"),
         (("verify", "notes.txt"), "no kind of image"),
         (("pack", "none.img", "laptop.zd"), "none.img"),
+        (("pack", "disk.img", "no/laptop.zd"), "no: there is no such folder"),
     ],
 )
 def test_what_cannot_be_is_wrong_usage(

@@ -38,6 +38,9 @@ class Laptop:
                 self._begin(words)
             elif words[0] == b"zblock:":
                 at = self._block(words, data, at)
+            elif words[0] == b"size:":
+                if self._number(words[1]) != len(data):
+                    raise Refused("Inconsistent size of zdata file")
             else:
                 raise Refused(f"{words[0]!r} is executed as Forth")
         if self.order and max(self.order) + 1 != self._count:

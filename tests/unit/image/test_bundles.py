@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import random
@@ -29,6 +30,7 @@ SIGNED = Path(__file__).parents[1] / "olpc_security" / "vectors"
 KEYS = {name: SIGNED / "keys" / f"{name}.public" for name in ("os", "fs", "fw")}
 X86 = bytes(0x202) + b"HdrS" + bytes(600)
 ARM = bytes(0x24) + b"\x18\x28\x6f\x01" + bytes(600)
+OLD_TREE = b"070701 case $bootpath in\n\t\t/sd@d4280000/disk@1:*)"
 SCRIPT = b"\\ a Forth script\n"
 # ROM length, and offsets of version, CRC and manufacturing data, as documented for each model.
 ROMS = {
@@ -261,6 +263,69 @@ def test_the_first_line_of_a_known_key_decides(name: str, tmp_path: Path) -> Non
     errors = check_bundle(tmp_path / "runos1.zip", [read_key(KEYS["os"])]).errors
     assert (errors == []) is (said is None), errors
     assert said is None or said in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("data_sig", "error", "warning"),
+    [
+        (lambda: b"", "has no signature", ""),
+        (lambda: line("os", X86, "rmd160"), "the lines are rmd160, not sha256", ""),
+        (lambda: b"\n" + line("os") + line("fs"), "", ""),
+        (lambda: b"sig01: sha256 nonsense\n" + line("os"), "", "data.sig: line 1"),
+    ],
+)
+def test_without_a_key_the_form_of_signatures_is_looked_at(
+    data_sig: Callable[[], bytes], error: str, warning: str, tmp_path: Path
+) -> None:
+    (tmp_path / "runos1.zip").write_bytes(zipped({"data.sig": data_sig(), "data.img": X86}))
+    report = check_bundle(tmp_path / "runos1.zip")
+    assert [error in one for one in report.errors] == [True] * bool(error)
+    assert [one for one in report.warnings if "is not verified: give the public key os" in one]
+    assert not warning or warning in report.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "archive", "said"),
+    [
+        ("runrd1.zip", lambda: zipped({"data.img": b"no ramdisk"}), "begins like no ramdisk"),
+        ("runos1.zip", lambda: zipped({"data.img": X86, "notes.txt": b"1"}), "notes.txt: is not read"),
+        ("runos1.zip", lambda: zipped({"data.img": X86}).replace(X86, X86[:-1] + b"\1"), "its CRC-32 is not that of"),
+    ],
+)
+def test_what_the_firmware_does_not_mind_is_a_warning(
+    name: str, archive: Callable[[], bytes], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(archive())
+    report = check_bundle(tmp_path / name)
+    assert report.ok, report.errors
+    assert [one for one in report.warnings if said in one], report.warnings
+    (tmp_path / name).write_bytes(zipped({"data.img": X86, "version.txt": b"1"}))
+    assert not [one for one in check_bundle(tmp_path / name).warnings if "not read" in one]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_told"),
+    [
+        ("runrd2.zip", OLD_TREE, True),
+        ("runrd2.zip", gzip.compress(OLD_TREE, mtime=0), True),
+        ("actrd2.zip", b"070701" + bytes((1 << 20) - 10) + OLD_TREE, True),
+        ("runrd2.zip", OLD_TREE.replace(b"\t\t", b"\t"), False),
+        ("runrd2.zip", gzip.compress(OLD_TREE, mtime=0)[:20], False),
+        ("runrd4.zip", OLD_TREE, False),
+    ],
+    ids=["plain", "gzip", "far in it", "other words", "cut off", "an XO-4's"],
+)
+def test_a_ramdisk_that_takes_the_device_tree_from_an_xo_175(
+    name: str, content: bytes, is_told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(zipped({"data.img": content}))
+    assert bool([one for one in check_bundle(tmp_path / name).warnings if "no device tree" in one]) is is_told
+
+
+@pytest.mark.parametrize("magic", ["1f8b08", "303730373031", "fd377a585a00", "425a68", "5d0000", "28b52ffd"])
+def test_ramdisks_that_linux_knows(magic: str, tmp_path: Path) -> None:
+    (tmp_path / "runrd1.zip").write_bytes(zipped({"data.img": bytes.fromhex(magic) + bytes(10)}))
+    assert not [one for one in check_bundle(tmp_path / "runrd1.zip").warnings if "ramdisk" in one]
 
 
 @pytest.mark.parametrize("hashes", [["sha256"], ["rmd160"], ["rmd160", "sha256"], ["sha256", "sha256"]])

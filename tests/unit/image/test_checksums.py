@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.nand import checksums
+from sugar_deploy.image.nand.checksums import faults
+from sugar_deploy.image.nand.writing import write_checksums
 
 BLOCK = 128 * 1024
 
@@ -23,13 +24,13 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_a_record_for_each_block_in_order(image: Path) -> None:
-    target = checksums.write(image)
+    target = write_checksums(image)
     assert target.name == "os1.crc"
     data = image.read_bytes()
     expected = "".join(f"{binascii.crc32(data[at : at + BLOCK]):08x}\n" for at in range(0, len(data), BLOCK))
     assert target.read_text() == expected
     assert len(expected) == 3 * 9
-    assert checksums.faults(image) == []
+    assert faults(image) == []
 
 
 @pytest.mark.parametrize(
@@ -39,16 +40,18 @@ def test_a_record_for_each_block_in_order(image: Path) -> None:
         (lambda text: text[9:], "2 records for 3 blocks"),
         (lambda text: text[:9] + "0000000" + text[16:], "block 1: CRC miscompare"),
         (lambda text: text[9:18] + text[:9] + text[18:], "block 0: CRC miscompare"),
+        (lambda text: text[:8] + "\r" + text[9:], "block 0: CRC miscompare"),
     ],
 )
 def test_what_copy_nand_refuses_is_told(image: Path, change: Callable[[str], str], said: str) -> None:
-    target = checksums.write(image)
+    target = write_checksums(image)
     target.write_text(change(target.read_text()))
-    assert any(said in fault for fault in checksums.faults(image))
+    assert any(said in fault for fault in faults(image))
 
 
 def test_a_missing_file_and_a_part_of_a_block_are_told(image: Path) -> None:
-    assert checksums.faults(image) == ["os1.crc: Can't open CRC file"]
+    assert faults(image) == ["os1.crc: Can't open CRC file"]
     image.write_bytes(image.read_bytes()[:-1])
+    assert faults(image) == ["os1.img: 393215 bytes are no multiple of 131072"]
     with pytest.raises(UsageError, match="no multiple"):
-        checksums.write(image)
+        write_checksums(image)

@@ -11,7 +11,7 @@ import pytest
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.checking import check_file
-from sugar_deploy.image.nand.checksums import write as write_checksums
+from sugar_deploy.image.nand.writing import write_checksums
 
 BLOCK = 128 * 1024
 NAME = "os1.uim"

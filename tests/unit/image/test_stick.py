@@ -10,7 +10,7 @@ import pytest
 
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.signing import read_key
-from sugar_deploy.image.nand.checksums import write as write_checksums
+from sugar_deploy.image.nand.writing import write_checksums
 from sugar_deploy.image.stick import check_stick
 from tests.unit.image.test_bundles import ARM, KEYS, SIGNED, X86, script, zipped
 
@@ -29,6 +29,7 @@ def stick(tmp_path: Path) -> Path:
     shutil.copy(SIGNED / "lease" / "develop.sig", tmp_path / "security")
     (tmp_path / "boot" / "runos4.zip").write_bytes(zipped({"data.img": ARM}))
     (tmp_path / "boot" / "olpc.fth").write_bytes(b"\\ boots\n")
+    (tmp_path / "boot" / "initrd.img").write_bytes(b"a ramdisk, and not what an XO-1 flashes")
     (tmp_path / "Read this, please.txt").write_text("The firmware does not look at other files.")
     return tmp_path
 
@@ -79,6 +80,11 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a lease as developer key": (rename("security/lease.sig", "security/develop.sig"), "begin with dev01:"),
     "two spaces in a lease": (change("security/lease.sig", b" K ", b"  K "), "one-space"),
     "a script that is none": (change("boot/olpc.fth", b"\\ ", b"\\"), "does not begin with a backslash"),
+    "a clock's reset in the root": (
+        lambda folder: shutil.copy(SIGNED / "lease" / "rtcreset-v1.sig", folder / "rtcreset.sig"),
+        "looks for it in \\security",
+    ),
+    "a lease as a clock's reset": (rename("security/lease.sig", "security/rtcreset.sig"), "begin with rtc01"),
     "a zip of no name": (rename("boot/runos4.zip", "boot/kernel.zip"), "is no name of a bundle"),
 }
 
@@ -132,9 +138,27 @@ def test_an_xo_1_needs_checksums_unless_a_script_names_its_image(stick: Path) ->
     assert errors(stick) == ["os1.onu: line 5: Bad hash of block 1 of os1.img"]
 
 
-def test_one_of_two_places_of_a_lease_is_warned_of(stick: Path) -> None:
-    (stick / "lease.sig").unlink()
-    assert "the initramfs looks in the root" in check_stick(stick)[stick].warnings[0]
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("lease.sig", "only the firmware reads this one; the initramfs looks in the root"),
+        ("security/lease.sig", "only the initramfs reads this one; the firmware looks in \\security"),
+    ],
+)
+def test_one_of_two_places_of_a_lease_is_warned_of(missing: str, told: str, stick: Path) -> None:
+    (stick / missing).unlink()
+    (warning,) = check_stick(stick)[stick].warnings
+    assert told in warning
+
+
+def test_a_line_that_the_firmware_reads_garbled_is_told(stick: Path) -> None:
+    """A lease with one delegation is read where it begins the file, and not behind another one."""
+    delegated = (SIGNED / "lease" / "lease-delegated.sig").read_bytes()
+    (stick / "security" / "lease.sig").write_bytes(delegated)
+    assert errors(stick) == []
+    (stick / "security" / "lease.sig").write_bytes(delegated * 2)
+    (error,) = errors(stick)
+    assert "line 2: its 1725 bytes begin at byte 1725" in error
 
 
 def test_a_folder_without_anything_is_wrong_usage(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Packing and verifying take the same memory for a small disk and for one ten times as large."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+MIB = 2**20
+WORKERS = 2
+
+
+def peak(*words: object) -> int:
+    """Bytes of the largest process that a command of `sugar-deploy image` needs."""
+    argv = [sys.executable, "-m", "sugar_deploy", "image", *map(str, words), "-q"]
+    process = subprocess.Popen(argv)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024
+
+
+def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
+    peaks = {}
+    for mib in (24, 240):
+        disk, packed = tmp_path / "disk.img", tmp_path / f"disk{mib}.zd"
+        with disk.open("wb") as file:
+            chance = random.Random(mib)
+            # What cannot be packed fills the queues between processes the most.
+            for at in range(0, mib * MIB, 3 * MIB):
+                file.seek(at)
+                file.write(chance.randbytes(MIB))
+            file.truncate(mib * MIB)
+        peaks[mib] = (peak("pack", disk, packed, "--workers", WORKERS), peak("verify", packed))
+    for small, large in zip(*peaks.values(), strict=True):
+        assert large < small + 24 * MIB, peaks
+    assert (WORKERS + 1) * peaks[240][0] < 300e6, peaks
