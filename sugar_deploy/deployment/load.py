@@ -16,7 +16,7 @@ from sugar_deploy.deployment.laptops import Seen, read_laptops
 from sugar_deploy.deployment.model import Deployment, Laptop, Role, School
 from sugar_deploy.deployment.names import name_fault
 from sugar_deploy.deployment.network_rules import NETWORK_RULES, names_are_free_everywhere
-from sugar_deploy.deployment.rules import SCHOOL_RULES, Site, kernels_have_models, service_nowhere_offered
+from sugar_deploy.deployment.rules import SCHOOL_RULES, Site, images_have_models, service_nowhere_offered
 from sugar_deploy.deployment.salvage import Salvaged, salvage
 from sugar_deploy.deployment.schools_csv import SchoolRows, read_schools
 from sugar_deploy.deployment.source import Source, UnreadableError, read_source
@@ -196,7 +196,7 @@ class _Reading:
         for between in BETWEEN_RULES:
             self._report(*between(reached, deployment.section.domain))
         if deployment.judges("images"):
-            self._report(*kernels_have_models(deployment.section))
+            self._report(*images_have_models(deployment.section))
         if deployment.judges("services"):
             self._report(*names_are_free_everywhere(deployment.section))
         if len(deployment.section.schools) == len(self.named) and deployment.judges("services"):

@@ -1,0 +1,105 @@
+"""The published snapshot that an image is made of, and where Debian's packages come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sugar_deploy.errors import DeployError
+from sugar_deploy.folder import Folder
+from sugar_deploy.repository.derive.archive import KEYRING
+from sugar_deploy.repository.derive.mirror import Mirror, debian_mirror
+from sugar_deploy.repository.derive.seeds import SMALLEST
+from sugar_deploy.repository.derive.systems import System
+from sugar_deploy.repository.record import Record
+from sugar_deploy.repository.signature import BadSignature, keyring, signed_text
+from sugar_deploy.repository.snapshots import History
+from sugar_deploy.scenario.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Mirror):
+    """The deployment's own complete repository, in the place of a mirror."""
+
+    def sources(self, suite: str) -> tuple[str, ...]:
+        """It has no pockets: security updates are among the rest."""
+        return (f"deb {self.main} {suite} main",)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where Debian's packages of a system come from, who signs there, and what to do where something is missing."""
+
+    mirror: Mirror
+    keyring: Path
+    distribution: str
+    base: tuple[str, ...]
+    """What every installation of Debian has."""
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A snapshot, and the tree that holds its packages."""
+
+    tree: Path
+    key: Path
+    """The public keys by which it is proved."""
+    record: Record
+    carried: Path | None = None
+    """The stick that it is on: nothing else is asked then."""
+
+    def origin(self, system: System, plan: Plan, folder: Folder) -> Origin:
+        """The snapshot itself where it is to be enough for the images of the system's model, else the mirror.
+
+        Raises DeployError where it is not, or where the deployment's key is missing, has expired or is another.
+        """
+        items = self.record.suites.get(system.distribution, ())
+        debian = [one for one in items if one.origin == "debian"]
+        remedy = self._remedy(system, plan, folder)
+        if any(one.architecture == system.architecture for one in debian):
+            self._require_signed(system.distribution, folder)
+            fitting = {"all", system.architecture}
+            required = {one.name for one in debian if one.required and one.architecture in fitting}
+            base = ("?essential", *sorted(required))
+            place = Published(f"copy:{quote(str(self.tree.resolve()))}", None)
+            return Origin(place, self.key.resolve(), system.distribution, base, remedy)
+        if self.carried or _expected(system, plan):
+            raise DeployError(
+                f"snapshot {self.record.id} in {self.carried or self.tree} has nothing of Debian for images of "
+                f"{system.model} ({system.suite}, {system.architecture})",
+                remedy,
+            )
+        mirror = debian_mirror(plan.deployment.repository)
+        return Origin(mirror, KEYRING, system.suite, (SMALLEST,), remedy)
+
+    def _remedy(self, system: System, plan: Plan, folder: Folder) -> str:
+        """How the snapshot comes to hold what the system needs."""
+        models = f"`images: {{models: [{system.model}]}}` and `repository: {{contents: complete}}`"
+        written = "" if _expected(system, plan) else f"Write {models} in deployment.yml. "
+        if self.carried:
+            command = f"sugar-deploy repo bundle {self.carried} --images -C {folder.root}"
+            return f"{written}Where there is the Internet, write the stick again: {command}"
+        return f"{written}With the Internet, derive what is missing: sugar-deploy repo publish -C {folder.root}"
+
+    def _require_signed(self, distribution: str, folder: Folder) -> None:
+        """What is wrong with the deployment's own key is not to be told as a fault of Debian's."""
+        release = self.tree / "dists" / distribution / "InRelease"
+        with keyring(self.key) as keys:
+            try:
+                signed_text(release, keys)
+            except BadSignature as why:
+                remedy = f"Publish again: sugar-deploy repo publish -C {folder.root}, which tells more"
+                raise DeployError(f"{release}: {why}", remedy) from None
+
+
+def published_source(folder: Folder) -> Source:
+    """What the deployment has published here."""
+    return Source(folder.published, folder.repository_key, History(folder).chosen(""))
+
+
+def _expected(system: System, plan: Plan) -> bool:
+    """Whether the deployment says that its repository is enough for images of this model."""
+    deployment = plan.deployment
+    return deployment.repository.contents == "complete" and system.model in deployment.images.models
