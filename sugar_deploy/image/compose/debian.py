@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.compose.source import Origin, Published
+from sugar_deploy.image.compose.source import Origin, Published, published_files
 from sugar_deploy.image.compose.stage import Input
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.archive import Archive, DamagedIndex, area_name, now
@@ -74,9 +74,6 @@ def _fetched(origin: Origin, architecture: str, wish: Wanted, own: Sequence[Deb]
         try:
             return _choose(archive, home, wish, own, origin.remedy, say)
         except Outdated as outdated:
-            if isinstance(mirror, Published):
-                lost = f"a package that is published is not there: {outdated.fault.line}"
-                raise DeployError(lost, origin.remedy) from None
             raise explain(outdated.fault, home, now()) from None
         except DamagedIndex as damaged:
             raise DeployError(f"the index of {damaged} is damaged again", f"Check the disk of {home}") from None
@@ -99,4 +96,5 @@ def _choose(archive: Archive, home: Path, wish: Wanted, own: Sequence[Deb], reme
     # A complete repository offers the deployment's own packages as well, which are installed later.
     mine = {deb.name for deb in own}
     chosen = tuple(sorted(one for one in packages if one.name not in mine))
-    return Chosen(chosen, Store(home, apt, say).fetch(chosen))
+    is_here = isinstance(archive.mirror, Published)
+    return Chosen(chosen, published_files(chosen) if is_here else Store(home, apt, say).fetch(chosen))

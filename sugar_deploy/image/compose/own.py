@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sugar_deploy.errors import DeployError
-from sugar_deploy.files import sha256_of
+from sugar_deploy.image.compose.source import require_published
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.record import Item, Record
@@ -30,10 +29,5 @@ def _offered(record: Record, system: System) -> tuple[Item, ...]:
 
 def _deb(item: Item, tree: Path) -> Deb:
     path = tree / item.filename
-    try:
-        right = sha256_of(path) == item.sha256
-    except FileNotFoundError:
-        right = False
-    if not right:
-        raise DeployError(f"{path} is not what was published", "Publish again: sugar-deploy repo publish")
+    require_published(path, item.sha256)
     return Deb(item.name, item.version, item.architecture, item.sha256, path, item.origin, item.source, item.size)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from sugar_deploy.errors import DeployError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.folder import Folder
 from sugar_deploy.repository.derive.archive import KEYRING
 from sugar_deploy.repository.derive.mirror import Mirror, debian_mirror
+from sugar_deploy.repository.derive.resolver import Package
 from sugar_deploy.repository.derive.seeds import SMALLEST
 from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.record import Record
 from sugar_deploy.repository.signature import BadSignature, keyring, signed_text
 from sugar_deploy.repository.snapshots import History
 from sugar_deploy.scenario.plan import Plan
+
+_HERE = "copy:"
+"""How apt names files of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,25 @@ class Published(Mirror):
     def sources(self, suite: str) -> tuple[str, ...]:
         """It has no pockets: security updates are among the rest."""
         return (f"deb {self.main} {suite} main",)
+
+
+def published_files(packages: Iterable[Package]) -> dict[str, Path]:
+    """Where packages of a published tree lie, by their hash, each proved."""
+    found = {one.sha256: Path(one.uri.removeprefix(_HERE)) for one in packages}
+    for sha256, path in found.items():
+        require_published(path, sha256)
+    return found
+
+
+def require_published(path: Path, sha256: str) -> None:
+    """Raise DeployError unless a package of a published tree is there as it was published."""
+    try:
+        right = sha256_of(path) == sha256
+    except OSError:
+        right = False
+    if not right:
+        remedy = "Publish again: sugar-deploy repo publish; if it is on a stick, write that again"
+        raise DeployError(f"{path} is not what was published", remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +88,7 @@ class Source:
             fitting = {"all", system.architecture}
             required = {one.name for one in debian if one.required and one.architecture in fitting}
             base = ("?essential", *sorted(required))
-            place = Published(f"copy:{quote(str(self.tree.resolve()))}", None)
+            place = Published(f"{_HERE}{quote(str(self.tree.resolve()))}", None)
             return Origin(place, self.key.resolve(), system.distribution, base, remedy)
         if self.carried or _expected(system, plan):
             raise DeployError(
