@@ -13,7 +13,7 @@ from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.archive import KEYRING, Archive, DamagedIndex, area_name, now
 from sugar_deploy.repository.derive.choosing import choose, choose_system
 from sugar_deploy.repository.derive.faults import explain
-from sugar_deploy.repository.derive.mirror import INSECURE, debian_mirror
+from sugar_deploy.repository.derive.mirror import INSECURE, Mirror, debian_mirror
 from sugar_deploy.repository.derive.resolver import Package
 from sugar_deploy.repository.derive.store import Outdated, Store
 from sugar_deploy.repository.derive.systems import System
@@ -56,17 +56,13 @@ def derive(
     try:
         home.mkdir(parents=True, exist_ok=True)
         with exclusive(home / "lock", f"another process fetches packages into {home}", say) as held:
-
-            def archive(suites: Iterable[str], architectures: Iterable[str]) -> Archive:
-                names = tuple(sorted(set(suites))), tuple(sorted(set(architectures)))
-                return Archive(home / "apt" / area_name(mirror, *names), mirror, *names, keyring, held)
-
-            servers = archive(repository.suites, repository.architectures)
-            found = _derive_twice(servers, home, lambda: _servers(servers, plan, own, say), say)
+            archives = partial(_archive, home, mirror, keyring, held)
+            archive = archives(repository.suites, repository.architectures)
+            found = _derive_twice(archive, home, partial(_servers, archive, plan, own, say), say)
             for (suite, architecture), some in _by_machine(systems).items():
                 # As composing from the mirror asks it.
-                one = archive([suite], [architecture])
-                chosen = _derive_twice(one, home, partial(_images, one, some, plan, own, say), say)
+                archive = archives([suite], [architecture])
+                chosen = _derive_twice(archive, home, partial(_images, archive, some, plan, own, say), say)
                 for name, debs in chosen.items():
                     found[name] = tuple(sorted({*found.get(name, ()), *debs}))
             return found
@@ -75,6 +71,13 @@ def derive(
             f"Debian's packages cannot be kept in {home}: {error.strerror or error}",
             "Make room or give access there, or set XDG_CACHE_HOME to another folder",
         ) from error
+
+
+def _archive(
+    home: Path, mirror: Mirror, keyring: Path, held: int, suites: Iterable[str], architectures: Iterable[str]
+) -> Archive:
+    names = tuple(sorted(set(suites))), tuple(sorted(set(architectures)))
+    return Archive(home / "apt" / area_name(mirror, *names), mirror, *names, keyring, held)
 
 
 def _by_machine(systems: Iterable[System]) -> dict[tuple[str, str], list[System]]:

@@ -193,6 +193,12 @@ def test_only_the_deployments_own_stick_is_taken(stick: Path, elsewhere: Folder,
     with pytest.raises(DeployError, match=r"snapshot\.json is damaged or was tampered with"):
         image_source(stick, elsewhere, "lima")
     record.write_text(written)
+    index = Layout(stick).repository / f"dists/bookworm-images/main/binary-{ARCHITECTURE}/Packages"
+    listed = index.read_bytes()
+    index.write_bytes(listed.replace(b"Package: bc", b"Package: bd"))
+    with pytest.raises(DeployError, match=r"Packages is damaged or was tampered with"):
+        image_source(stick, elsewhere, "lima")
+    index.write_bytes(listed)
     with pytest.raises(DeployError, match=r"is of the deployment lima, not puno"):
         image_source(stick, elsewhere, "puno")
     with signing_keys(Folder(tmp_path / "puno"), "puno"):

@@ -132,9 +132,7 @@ def test_images_are_derived_for_their_own_release_and_architecture(deriving: Der
 
 def test_what_an_image_needs_and_debian_has_not_is_told(deriving: Deriving) -> None:
     deriving.systems = (System("xo-1.5", "bookworm", "i386", ("sucrose", "linux-image-686"), ()),)
-    with pytest.raises(
-        UsageError, match=r"^images of xo-1\.5: there is no package linux-image-686 in bookworm"
-    ):
+    with pytest.raises(UsageError, match=r"^images of xo-1\.5: there is no package linux-image-686 in bookworm"):
         deriving()
 
 
