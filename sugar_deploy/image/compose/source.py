@@ -18,6 +18,7 @@ from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.record import Record
 from sugar_deploy.repository.signature import BadSignature, keyring, signed_text
 from sugar_deploy.repository.snapshots import History
+from sugar_deploy.resources import model_suites
 from sugar_deploy.scenario.plan import Plan
 
 _HERE = "copy:"
@@ -101,8 +102,11 @@ class Source:
 
     def _remedy(self, system: System, plan: Plan, folder: Folder) -> str:
         """How the snapshot comes to hold what the system needs."""
-        models = f"`images: {{models: [{system.model}]}}` and `repository: {{contents: complete}}`"
-        written = "" if _expected(system, plan) else f"Write {models} in deployment.yml. "
+        suites = (
+            "" if system.suite == model_suites(system.model)[0] else f", suites: {{{system.model}: {system.suite}}}"
+        )
+        images = f"`images: {{models: [{system.model}]{suites}}}` and `repository: {{contents: complete}}`"
+        written = "" if _expected(system, plan) else f"Write {images} in deployment.yml. "
         if self.carried:
             command = f"sugar-deploy repo bundle {self.carried} --images -C {folder.root}"
             return f"{written}Where there is the Internet, write the stick again: {command}"
@@ -125,6 +129,8 @@ def published_source(folder: Folder) -> Source:
 
 
 def _expected(system: System, plan: Plan) -> bool:
-    """Whether the deployment says that its repository is enough for images of this model."""
-    deployment = plan.deployment
-    return deployment.repository.contents == "complete" and system.model in deployment.images.models
+    """Whether the deployment says that its repository is enough for images of this model and release."""
+    images = plan.deployment.images
+    if plan.deployment.repository.contents != "complete" or system.model not in images.models:
+        return False
+    return system.suite == images.suites.get(system.model, model_suites(system.model)[0])

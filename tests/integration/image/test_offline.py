@@ -171,8 +171,9 @@ def test_what_the_repository_lacks_is_named(stick: Path, elsewhere: Folder) -> N
     with pytest.raises(DeployError, match=lacking) as told:
         of_stick(stick, elsewhere, replace(SYSTEM, names=(*SYSTEM.names, "sl")))
     assert told.value.remedy.endswith(f"sugar-deploy repo bundle {stick} --images -C {elsewhere.root}")
-    with pytest.raises(DeployError, match=r"nothing of Debian for images of generic-pc64 \(trixie, \w+\)"):
+    with pytest.raises(DeployError, match=r"nothing of Debian for images of generic-pc64 \(trixie, \w+\)") as told:
         of_stick(stick, elsewhere, replace(SYSTEM, suite="trixie"))
+    assert "`images: {models: [generic-pc64], suites: {generic-pc64: trixie}}`" in told.value.remedy
 
 
 def test_a_package_that_the_stick_has_lost(stick: Path, elsewhere: Folder) -> None:
