@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+SNAPSHOT_RECORD = "snapshot.json"
+"""What a published tree says of its packages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:

@@ -18,10 +18,19 @@ from sugar_deploy.bundle.manifest import Manifest, Since, signature
 from sugar_deploy.bundle.parts import SBOM_PART, Piece, piece
 from sugar_deploy.bundle.project import pack_project
 from sugar_deploy.bundle.record import published, published_at
-from sugar_deploy.bundle.select import Choice, Selection, refuse_incomplete, repository_files, schools, some_of
+from sugar_deploy.bundle.select import (
+    Choice,
+    Selection,
+    image_files,
+    refuse_incomplete,
+    repository_files,
+    schools,
+    some_of,
+    with_images,
+)
 from sugar_deploy.bundle.wheels import wheels
 from sugar_deploy.bundle.write import Bundle
-from sugar_deploy.errors import DeployError
+from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys.repository_key import signers, signing_keys
 from sugar_deploy.keys.secrets import Secrets
@@ -47,6 +56,7 @@ class Wish:
     suites: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     since: str | None = None
+    images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,8 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
         remove(left)  # of a killed run: the caller holds the deployment's lock
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=folder.state) as area:
         listing = read_listing(folder.rendered / LISTING)
-        selection = repository_files(folder.published, listing, record, choice)
+        images = image_files(folder.published, record) if choice.images else ()
+        selection = with_images(repository_files(folder.published, listing, record, choice), images)
         besides = _besides(plan, choice, folder, record, Path(area), say)
         pieces = tuple(sorted((*selection.pieces, *besides)))
         refuse_names(filesystem, [(one.path, one.size) for one in pieces])
@@ -84,7 +95,8 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
 
         def others() -> Iterable[tuple[str, Sequence[Piece]]]:
             for option, other in _alternatives(choice, folder, record):
-                yield option, (*repository_files(folder.published, listing, record, other).pieces, *besides)
+                some = repository_files(folder.published, listing, record, other)
+                yield option, (*with_images(some, images).pieces, *besides)
 
         found = fit(pieces, len(manifest.text().encode()), filesystem, others)
         manifest = replace(manifest, files=tuple(one.entry for one in found.pieces))
@@ -103,6 +115,17 @@ def _checked(plan: Plan, wish: Wish, folder: Folder) -> Choice:
         some_of(repository.suites, wish.suites, "suite"),
         some_of(repository.architectures, wish.architectures, "architecture"),
         History(folder).find(wish.since) if wish.since else None,
+        wish.images and _has_images(plan),
+    )
+
+
+def _has_images(plan: Plan) -> bool:
+    """Raise UsageError unless the repository holds what images need."""
+    if plan.deployment.repository.contents == "complete" and plan.deployment.images.models:
+        return True
+    raise UsageError(
+        "the repository holds nothing for images",
+        "Write `contents: complete` under `repository:`, and name the models under `images:`, as `models: [xo-1.5]`",
     )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sugar_deploy.bundle.layout import REPOSITORY
 from sugar_deploy.bundle.manifest import Entry
-from sugar_deploy.bundle.parts import RPM_PART, Piece
+from sugar_deploy.bundle.parts import RPM_PART, Piece, piece
 from sugar_deploy.bundle.record import packages
 from sugar_deploy.deployment.model import Scenario
+from sugar_deploy.deployment.types import FOR_IMAGES
 from sugar_deploy.errors import UsageError
 from sugar_deploy.render.carried import CarriedFile
 from sugar_deploy.repository.record import Record
@@ -31,6 +32,8 @@ class Choice:
     suites: tuple[str, ...]
     architectures: tuple[str, ...]
     since: Record | None = None
+    images: bool = False
+    """Whether it also carries what images are composed of."""
 
 
 def schools(plan: Plan, wanted: Sequence[str]) -> tuple[Host, ...]:
@@ -108,6 +111,28 @@ def repository_files(tree: Path, listing: Iterable[CarriedFile], record: Record,
             continue
         pieces.append(Piece(path, file.size, file.sha256, tree / file.path, part))
     return Selection(tuple(sorted(pieces)), tuple(sorted(held)))
+
+
+def image_files(tree: Path, record: Record) -> tuple[Piece, ...]:
+    """Of the published tree, what composing images takes besides the rest, whole."""
+    found: dict[str, Piece] = {}
+    for name in sorted(suite for suite in record.suites if suite.endswith(FOR_IMAGES)):
+        part = f"packages for images of {name.removesuffix(FOR_IMAGES)}"
+        for item in record.suites[name]:
+            path = f"{REPOSITORY}/{item.filename}"
+            found.setdefault(path, Piece(path, item.size, item.sha256, tree / item.filename, part))
+        for file in sorted((tree / SUITES_FOLDER / name).rglob("*")):
+            if file.is_file():
+                path = f"{REPOSITORY}/{file.relative_to(tree).as_posix()}"
+                found[path] = piece(path, file, INDEXES)
+    return tuple(found.values())
+
+
+def with_images(selection: Selection, images: Iterable[Piece]) -> Selection:
+    """Both together, each file once; what images take is never left to the server."""
+    pieces = {one.path: one for one in (*images, *selection.pieces)}
+    held = tuple(entry for entry in selection.held if entry.path not in pieces)
+    return Selection(tuple(sorted(pieces.values())), held)
 
 
 def _part_of(path: str, choice: Choice) -> str | None:

@@ -16,7 +16,9 @@ from sugar_deploy.cli.options import json_option, verbosity_options
 
 if TYPE_CHECKING:
     from sugar_deploy.image.build import Built
+    from sugar_deploy.image.compose.source import Source
     from sugar_deploy.image.models import Model, NandFilesystem
+    from sugar_deploy.scenario.plan import Plan
 
 
 @click.command()
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where all of it goes; DIR/images/MODEL by default.",
 )
+@click.option(
+    "--from",
+    "stick",
+    metavar="STICK",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Compose of what a stick carries, of `repo bundle --images`; no network is needed.",
+)
 @click.option("--compose-only", is_flag=True, help="Only compose the system: `image output` makes the rest of it.")
 @json_option
 @output_options
@@ -35,6 +44,7 @@ def build(
     model_name: str,
     suite: str | None,
     output: Path | None,
+    stick: Path | None,
     compose_only: bool,
     as_json: bool,
     size: str | None,
@@ -50,7 +60,8 @@ def build(
 
     What is in overrides/image/ comes along: files/ is laid over the system, activities/*.xo are
     installed, animation/ is a theme of Plymouth, hooks/ are programs that are run with the system's folder.
-    Stages whose inputs have not changed are not run again.
+    Stages whose inputs have not changed are not run again. Where deployment.yml names the model under
+    `images:`, and the repository is complete, nothing is asked of a mirror.
 
     \b
     Example:
@@ -58,6 +69,7 @@ def build(
       sugar-deploy keys create -C lima
       sugar-deploy image build --model xo-1.5 -C lima
       sugar-deploy image build --model xo-4 --size 8gb --unsigned -C lima
+      sugar-deploy image build --model xo-4 --from /media/stick -C lima
     """
     from sugar_deploy.image.build import Finish
     from sugar_deploy.image.build import build as build_image
@@ -66,16 +78,23 @@ def build(
 
     model = read_model(model_name)
     plan = resolved(asked.folder)
+    source = _carried(stick, asked, plan) if stick else None
     signs = None if compose_only else signer(asked, model, unsigned=unsigned)
     say = narrator(quiet=asked.quiet, as_json=as_json)
     target = output or asked.folder.root / "images" / model.name
     with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
         finish = None if compose_only else Finish(size, name, filesystem, signs, progress)
-        done = build_image(asked.folder, plan, model, target, say, suite=suite, finish=finish)
+        done = build_image(asked.folder, plan, model, target, say, suite=suite, source=source, finish=finish)
     if as_json:
         click.echo(json.dumps(_as_dict(done), indent=2))
     else:
         _tell(done, model, asked, is_signed=signs is not None)
+
+
+def _carried(stick: Path, asked: Asked, plan: Plan) -> Source:
+    from sugar_deploy.bundle.image_source import image_source
+
+    return image_source(stick, asked.folder, plan.deployment.name)
 
 
 def _as_dict(done: Built) -> dict[str, object]:

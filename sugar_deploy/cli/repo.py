@@ -89,7 +89,8 @@ def publish(folder: Folder, sources: Path | None, latest: bool, as_json: bool, v
 
     \b
     Those are sugar-deploy's own, the deployment's configuration packages, yours from DIR/debs/*.deb
-    and, where deployment.yml says `contents: complete`, all that the servers need of Debian.
+    and, where deployment.yml says `contents: complete`, all that the servers need of Debian,
+    and that composing images for the models takes which it names under `images:`.
     The published tree is DIR/repository/public: serve it by any web server, or leave it to
     `apply` to carry it to each server. Interrupted, it carries on when called again.
 
@@ -98,11 +99,10 @@ def publish(folder: Folder, sources: Path | None, latest: bool, as_json: bool, v
       sugar-deploy repo publish -C lima
       sugar-deploy repo publish -C lima --latest     after a rollback
     """
-    from sugar_deploy.repository.publish import publish as publish_packages
-    from sugar_deploy.run.prepare import resolved
+    from sugar_deploy.run.prepare import published, resolved
 
     say = narrator(quiet=quiet, as_json=as_json)
-    done = publish_packages(folder, resolved(folder), say, sources=sources, latest=latest)
+    done = published(folder, resolved(folder), say, sources=sources, latest=latest)
     if as_json:
         print_json(done.as_dict() | {"tree": str(folder.published), "key": str(folder.repository_key)})
         return

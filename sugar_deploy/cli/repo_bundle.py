@@ -37,6 +37,7 @@ def _many(name: str, text: str) -> Callable[[F], F]:
 @_many("school", "Only this school; by default those without the Internet, or all if every one has it")
 @_many("suite", "Only this Debian release")
 @_many("architecture", "Only this architecture")
+@click.option("--images", is_flag=True, help="Also carry what images are composed of, for `image build --from`.")
 @click.option("--since", metavar="SNAPSHOT", help="Leave out the packages that this former snapshot had.")
 @click.option("--capacity", metavar="SIZE", help="Fit a stick of this size, as 16G; by default what is free.")
 @click.option("--filesystem", type=click.Choice(KINDS), default="auto", help="Whose limits to keep.")
@@ -58,6 +59,7 @@ def bundle(
       sugar-deploy repo bundle /media/stick -C lima
       sugar-deploy repo bundle /media/stick -C lima --since 3f2a9c51d07e     only what changed
       sugar-deploy repo bundle ./stick -C lima --capacity 16G --filesystem fat32
+      sugar-deploy repo bundle /media/stick -C lima --images     to make images where there is no Internet
       sugar-deploy repo bundle --verify /media/stick -C lima
     """
     console = Console(stderr=as_json, soft_wrap=True)
@@ -90,7 +92,7 @@ def _write(
     started = time.monotonic()
     say = narrator(quiet=quiet, as_json=as_json)
     layout = Layout(target)
-    wish = Wish(options["school"], options["suite"], options["architecture"], options["since"])
+    wish = Wish(options["school"], options["suite"], options["architecture"], options["since"], options["images"])
     filesystem = place(layout, options["filesystem"], options["capacity"])
     where = f" on {filesystem.device}, mounted at {filesystem.mount}" if filesystem.mount else ""
     say(f"{target}: {filesystem.kind}{where}; {human(filesystem.free)} for the bundle")

@@ -19,8 +19,8 @@ from sugar_deploy.deployment.network_rules import NETWORK_RULES, names_are_free_
 from sugar_deploy.deployment.rules import (
     SCHOOL_RULES,
     Site,
+    images_have_models,
     images_have_settings,
-    kernels_have_models,
     service_nowhere_offered,
 )
 from sugar_deploy.deployment.salvage import Salvaged, salvage
@@ -202,7 +202,7 @@ class _Reading:
         for between in BETWEEN_RULES:
             self._report(*between(reached, deployment.section.domain))
         if deployment.judges("images"):
-            self._report(*kernels_have_models(deployment.section))
+            self._report(*images_have_models(deployment.section))
         if deployment.judges("services"):
             self._report(*names_are_free_everywhere(deployment.section))
         if len(deployment.section.schools) == len(self.named) and deployment.judges("images"):

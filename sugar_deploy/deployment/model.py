@@ -22,6 +22,7 @@ from sugar_deploy.deployment.types import (
     Flag,
     HostName,
     HttpUrl,
+    ImageSuite,
     Interface,
     InterfaceName,
     Locale,
@@ -92,8 +93,17 @@ class Repository(Section):
 
 
 class Images(Section):
-    """What images for laptops hold besides Sugar and the deployment's settings."""
+    """Images for laptops: for which, and what they hold besides Sugar and the deployment's settings."""
 
+    models: tuple[str, ...] = Field(
+        (),
+        description="Models that images are made for, as `image list` names them, as xo-1.5: a complete repository "
+        "holds all that composing these needs.",
+    )
+    suites: dict[str, ImageSuite] = Field(
+        default_factory=dict,
+        description="The Debian release for a model that several run on, as xo-4: trixie; by default its first.",
+    )
     packages: tuple[PackageName, ...] = Field(
         (), description="More packages for every image: Debian's, or yours from debs/."
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sugar_deploy.deployment.administrator import keeps_backups_from_port
 from sugar_deploy.deployment.faults import Fault, Path, did_you_mean, quoted
 from sugar_deploy.deployment.model import Deployment, Role, Scenario, School
-from sugar_deploy.resources import model_names
+from sugar_deploy.resources import model_names, model_suites
 
 _ANY_LAN = frozenset({"backup", "pages", "antitheft", "dhcp", "dns", "gateway"})
 LAN_SERVICES: dict[Scenario, frozenset[str]] = {
@@ -231,13 +231,20 @@ def service_nowhere_offered(deployment: Deployment) -> Iterator[Fault]:
             yield Fault(("services", service, "enabled"), message, "Delete it, or set it to false.", at_key=True)
 
 
-def kernels_have_models(deployment: Deployment) -> Iterator[Fault]:
-    """A kernel for a model that there is no image of."""
-    known = model_names()
-    for model in deployment.images.kernels:
+def images_have_models(deployment: Deployment) -> Iterator[Fault]:
+    """What is said of a model that there is no image of, or of a release that does not run on it."""
+    known, images = model_names(), deployment.images
+    named: list[tuple[Path, str]] = [(("images", "models", at), model) for at, model in enumerate(images.models)]
+    named += [(("images", key, model), model) for key in ("suites", "kernels") for model in getattr(images, key)]
+    for path, model in named:
         if model not in known:
             remedy = did_you_mean(model, known) or f"Known are {', '.join(known)}."
-            yield Fault(("images", "kernels", model), f"{quoted(model)} is no model", remedy, at_key=True)
+            yield Fault(path, f"{quoted(model)} is no model", remedy, at_key=path[1] != "models")
+    for model, suite in images.suites.items():
+        if model in known and suite not in (offered := model_suites(model)):
+            yield Fault(
+                ("images", "suites", model), f"no images of {suite} are made", f"Choose of: {', '.join(offered)}."
+            )
 
 
 def images_have_settings(deployment: Deployment) -> Iterator[Fault]:

@@ -147,6 +147,9 @@ InterfaceName = Annotated[
     Wanted("a network interface", "Write its name as `ip link` shows it on the server, as enp1s0."),
 ]
 Suite = Literal["bookworm", "trixie"]
+ImageSuite = Literal["bullseye", "bookworm", "trixie"]
+FOR_IMAGES = "-images"
+"""What follows a Debian release's name in the distribution of the repository that images are composed from."""
 Architecture = Literal["amd64", "arm64", "i386", "armhf"]
 PackageName = Annotated[
     str,

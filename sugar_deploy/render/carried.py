@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sugar_deploy.deployment.types import FOR_IMAGES
 from sugar_deploy.files import sha256_of, write_atomically
-from sugar_deploy.folder import Folder
+from sugar_deploy.folder import SNAPSHOT_RECORD, Folder
 from sugar_deploy.render.draft import Draft, walk
 
 FOLDER = "repository"
@@ -60,12 +61,27 @@ def link_repository(folder: Folder, draft: Draft) -> None:
         return
     known = _Hashes(folder.state / _HASHES)
     files = []
+    unneeded = _for_images_alone(folder.published / SNAPSHOT_RECORD)
     for path in walk(folder.published):
+        if path.as_posix() in unneeded or any(part.endswith(FOR_IMAGES) for part in path.parts[:2]):
+            continue
         source = (folder.published / path).resolve()
         files.append(CarriedFile(path.as_posix(), source.stat().st_size, known.sha256(path.as_posix(), source)))
         draft.link(source, f"{TREE}/{path.as_posix()}")
     known.keep()
     _describe(draft, files)
+
+
+def _for_images_alone(record: Path) -> set[str]:
+    """The packages that only composing images takes, by their path below the tree: no server needs them."""
+    try:
+        suites = json.loads(record.read_text(encoding="utf-8"))["suites"]
+    except FileNotFoundError:
+        return set()
+    files: dict[bool, set[str]] = {True: set(), False: set()}
+    for name, items in suites.items():
+        files[name.endswith(FOR_IMAGES)].update(item["filename"] for item in items)
+    return files[True] - files[False]
 
 
 def _describe(draft: Draft, files: list[CarriedFile]) -> None:

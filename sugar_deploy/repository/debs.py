@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
@@ -32,6 +32,8 @@ class Deb:
     """The source package, without its version; empty: of the same name."""
     size: int = 0
     """In bytes; 0: not measured."""
+    required: bool = field(default=False, compare=False)
+    """Whether Debian says that every installation has it; the package itself may say otherwise."""
 
     @property
     def identity(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
@@ -12,6 +12,7 @@ from sugar_deploy.repository.configuration import configuration_debs
 from sugar_deploy.repository.contents import Contents
 from sugar_deploy.repository.debs import Deb, merged
 from sugar_deploy.repository.derive import derive
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.proved import Proved
 from sugar_deploy.scenario.plan import Plan
 
@@ -22,10 +23,14 @@ def gather(
     keys_asc: str,
     say: Say = quiet,
     *,
+    systems: Sequence[System] = (),
     sources: Path | None = None,
     proved: Proved | None = None,
 ) -> Contents:
-    """The contents of a deployment's repository; KEYS_ASC are its public keys, which servers and laptops get."""
+    """The contents of a deployment's repository; KEYS_ASC are its public keys, which servers and laptops get.
+
+    SYSTEMS are those of images that a complete repository is to be enough for.
+    """
     proved = proved or Proved()
     origins: Mapping[str, list[Path]] = {
         "ours": [deb for built in build(say, sources=sources) for deb in built.debs],
@@ -36,8 +41,12 @@ def gather(
     if not own:
         raise UsageError("there is no package to publish", f"Put packages (*.deb) into {folder.debs}")
     repository = plan.deployment.repository
-    debian: Mapping[str, tuple[Deb, ...]] = derive(plan, own, say) if repository.contents == "complete" else {}
-    for deb in {deb for debs in debian.values() for deb in debs}:
+    derived: Mapping[str, tuple[Deb, ...]] = {}
+    if repository.contents == "complete":
+        derived = derive(plan, own, say, systems=systems)
+    for deb in {deb for debs in derived.values() for deb in debs if deb.origin == "debian"}:
         # Just proved by the one who keeps them.
         proved.learn(deb.path, deb.sha256)
-    return Contents({suite: merged([*own, *debian.get(suite, ())]) for suite in sorted(set(repository.suites))})
+    found: dict[str, list[Deb]] = {suite: [*own, *derived.get(suite, ())] for suite in repository.suites}
+    found |= {name: [*debs] for name, debs in derived.items() if name not in found}
+    return Contents({name: merged(found[name]) for name in sorted(found)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.keys.repository_key import SigningKey
 from sugar_deploy.repository.build import quiet
 from sugar_deploy.repository.contents import Contents
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.gather import gather
 from sugar_deploy.repository.record import Record
 from sugar_deploy.repository.rpm.yum import built_yum
@@ -52,10 +53,17 @@ class Publication:
 
 
 def publish(
-    folder: Folder, plan: Plan, say: Say = quiet, *, sources: Path | None = None, latest: bool = False
+    folder: Folder,
+    plan: Plan,
+    say: Say = quiet,
+    *,
+    systems: Sequence[System] = (),
+    sources: Path | None = None,
+    latest: bool = False,
 ) -> Publication:
-    """Gather the deployment's packages and publish them; no work if nothing has changed.
+    """Gather the deployment's packages, for the SYSTEMS of its images too, and publish them.
 
+    There is no work if nothing has changed.
     After a rollback, the snapshot that it chose stays published, until LATEST is asked for.
     """
     name, keep = plan.deployment.name, plan.deployment.repository.keep
@@ -63,7 +71,8 @@ def publish(
         if (pinned := work.history.pinned()) and not latest:
             say(f"Snapshot {pinned} is pinned by a rollback; `repo publish --latest` ends that")
             return return_to(work, work.history.find(pinned))
-        contents = gather(folder, plan, folder.repository_key.read_text(), say, sources=sources, proved=work.proved)
+        keys = folder.repository_key.read_text()
+        contents = gather(folder, plan, keys, say, systems=systems, sources=sources, proved=work.proved)
         done = release(work, contents, built_yum(folder, plan, say), keep)
         # Only now: had anything failed, the former choice would stand.
         work.history.unpin()

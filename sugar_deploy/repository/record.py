@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,19 @@ class Item:
     """ours, configuration, deployer or debian."""
     filename: str
     """Below the tree."""
+    required: bool = field(default=False, compare=False)
+    """Whether Debian says that every installation has it; the package itself may say otherwise."""
 
     def as_dict(self) -> dict[str, str | int]:
         """For JSON."""
-        return asdict(self)
+        found = asdict(self)
+        return found if self.required else {name: value for name, value in found.items() if name != "required"}
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Item:
+        """From its JSON; raises KeyError."""
+        known = {name: found[name] for name in cls.__slots__ if name != "required"}
+        return cls(**known, required=bool(found.get("required")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +94,7 @@ def parse(text: str) -> Record:
             serial=int(found["serial"]),
             published_at=str(found["published_at"]),
             deployment=str(found["deployment"]),
-            suites={
-                str(suite): tuple(Item(**{name: one[name] for name in Item.__slots__}) for one in items)
-                for suite, items in found["suites"].items()
-            },
+            suites={str(suite): tuple(Item.of(one) for one in items) for suite, items in found["suites"].items()},
             fingerprints=tuple(map(str, found["fingerprints"])),
             tool=str(found["tool"]),
         )

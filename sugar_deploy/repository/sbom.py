@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from sugar_deploy.deployment.types import FOR_IMAGES
 from sugar_deploy.repository.record import Item, Record
 
 SPECIFICATION = "1.6"
@@ -37,13 +39,22 @@ def sbom(record: Record) -> str:
             timestamp=datetime.fromisoformat(record.published_at),
             properties=[_property("snapshot", record.id), _property("serial", str(record.serial))],
         ),
-        components=[
-            _component(record, suite, item) for suite, items in sorted(record.suites.items()) for item in items
-        ],
+        components=[_component(record, suite, item) for suite, item in _each(record)],
     )
     bom.register_dependency(main, bom.components)
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _each(record: Record) -> Iterator[tuple[str, Item]]:
+    """Each package of each Debian release once, whether servers take it or images."""
+    seen = set()
+    for name, items in sorted(record.suites.items()):
+        suite = name.removesuffix(FOR_IMAGES)
+        for item in items:
+            if (suite, item) not in seen:
+                seen.add((suite, item))
+                yield suite, item
 
 
 def _tools(tool: Any) -> Any:

@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 
+from sugar_deploy.folder import SNAPSHOT_RECORD
+
 SNAPSHOT = "snapshot"
-RECORD = "snapshot.json"
+RECORD = SNAPSHOT_RECORD
 SIGNATURES = ("InRelease", "Release.gpg")
 # apt asks for an index by the strongest hash that the Release file lists; the weaker ones would only be more files
 # to carry to every server.

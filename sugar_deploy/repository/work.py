@@ -215,6 +215,7 @@ def _item(package: Published, fields: Mapping[str, str], deb: Deb) -> Item:
         version.strip("()") or package.version,
         deb.origin,
         package.filename,
+        deb.required,
     )
 
 

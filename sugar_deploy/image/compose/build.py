@@ -15,10 +15,11 @@ from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, copied, known
-from sugar_deploy.image.compose.debian import choose, origin
+from sugar_deploy.image.compose.debian import for_system
 from sugar_deploy.image.compose.own import own_packages
-from sugar_deploy.image.compose.recipe import Recipe
+from sugar_deploy.image.compose.recipe import recipe_of
 from sugar_deploy.image.compose.running import Workshop, clear, require_namespaces
+from sugar_deploy.image.compose.source import Source, published_source
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.space import room_on_disk
@@ -26,7 +27,6 @@ from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.render.swap import replacing
 from sugar_deploy.repository.derive.mirror import INSECURE
 from sugar_deploy.repository.lock import exclusive
-from sugar_deploy.repository.snapshots import History
 from sugar_deploy.scenario.plan import Plan
 
 Say = Callable[[str], None]
@@ -47,36 +47,40 @@ class Composed:
 
 
 def compose(
-    folder: Folder, plan: Plan, model: Model, target: Path, say: Say, *, suite: str | None = None
+    folder: Folder,
+    plan: Plan,
+    model: Model,
+    target: Path,
+    say: Say,
+    *,
+    suite: str | None = None,
+    source: Source | None = None,
 ) -> Composed:
-    """Write the composed image of a model into the folder TARGET, from the published snapshot.
+    """Write the composed image of a model into the folder TARGET, from SOURCE, by default what is published.
 
     Raises DeployError where a stage fails: what is kept of the stages before it stays, and the next call carries on.
     """
-    recipe = Recipe(model, model.suite(suite), plan, folder.overrides / "image")
-    record = History(folder).chosen("")
-    wanted, optional = recipe.wanted(), recipe.optional()
-    architecture = model.architecture
-    own = own_packages(record, folder.published, recipe.suite.name, architecture, {*wanted, *optional})
+    recipe = recipe_of(folder, plan, model, suite)
+    source = source or published_source(folder)
+    record, system = source.record, recipe.system()
+    own = own_packages(record, source.tree, system)
     insecure = plan.deployment.repository.security_mirror == NO_SECURITY
     if insecure:
         say(INSECURE)
-    mirror, keyring = origin(folder, plan, record, recipe.suite.name, architecture)
-    names = sorted(set(wanted) - {deb.name for deb in own})
-    debian = choose(mirror, keyring, recipe.suite.name, architecture, names, own, say)
+    debian = for_system(source.origin(system, plan, folder), system, own, say)
     # What the own packages need is installed before them.
     steps = recipe.steps(debian, own, record.id)
     tree, done = run(steps, image_cache(), say)
     facts = {
         "model": model.name,
         "suite": recipe.suite.name,
-        "architecture": architecture,
+        "architecture": system.architecture,
         "deployment": plan.deployment.name,
         "snapshot": record.id,
         "security_updates": not insecure,
         "kernel": recipe.kernel,
         "own": sorted(deb.name for deb in own),
-        "left_out": sorted(set(optional) - {deb.name for deb in own}),
+        "left_out": sorted(set(system.optional) - {deb.name for deb in own}),
         "stages": [{"name": name, "id": identity} for name, identity, *_ in done],
     }
     write_folder(tree, target, facts)

@@ -12,11 +12,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.debian import Chosen
 from sugar_deploy.image.compose.stage import Input, Options, Step, folder_input, make_step
-from sugar_deploy.image.models import Model, Suite
+from sugar_deploy.image.models import Model, Suite, read_model
 from sugar_deploy.repository.client_settings import main_scenario
 from sugar_deploy.repository.debs import Deb
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.resources import resource
 from sugar_deploy.scenario.plan import Plan
 
@@ -77,8 +79,12 @@ class Recipe:
             )
         return chosen
 
-    def wanted(self) -> tuple[str, ...]:
-        """Names of packages, Debian's and the deployment's own, without what they need."""
+    def system(self) -> System:
+        """What is installed: asked for here, and where the deployment's repository is derived."""
+        model = self.model
+        return System(model.name, self.suite.name, model.architecture, self._wanted(), self._optional())
+
+    def _wanted(self) -> tuple[str, ...]:
         lists = Lists.model_validate(yaml.safe_load((resource("image") / "packages.yml").read_text(encoding="utf-8")))
         images = self.plan.deployment.images
         found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *images.packages, self.kernel}
@@ -95,7 +101,7 @@ class Recipe:
             yield f"{name}-peer-server"
             yield SERVER
 
-    def optional(self) -> tuple[str, ...]:
+    def _optional(self) -> tuple[str, ...]:
         """What is installed if the deployment's repository has it: our start of XOs, firmware that is not free."""
         return (*((XO_BOOT,) if self.model.number is not None else ()), *self.model.firmware)
 
@@ -151,6 +157,18 @@ class Recipe:
 def _addition(name: str, given: Input) -> Iterable[Step]:
     if given.files:
         yield make_step(name, {}, {name: given})
+
+
+def recipe_of(folder: Folder, plan: Plan, model: Model, suite: str | None = None) -> Recipe:
+    """A model's recipe in a deployment, of the release SUITE, by default the one that the deployment says."""
+    chosen = model.suite(suite or plan.deployment.images.suites.get(model.name))
+    return Recipe(model, chosen, plan, folder.overrides / "image")
+
+
+def systems(folder: Folder, plan: Plan) -> tuple[System, ...]:
+    """What the images of a deployment's models need: UsageError where one of them cannot be made."""
+    models = sorted(set(plan.deployment.images.models))
+    return tuple(recipe_of(folder, plan, read_model(name)).system() for name in models)
 
 
 def _own_input(own: Sequence[Deb]) -> Input:

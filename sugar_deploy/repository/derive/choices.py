@@ -14,7 +14,7 @@ from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.resolver import Package
 from sugar_deploy.repository.derive.seeds import Wanted
 
-FORMAT = 1
+FORMAT = 2
 KEPT_DAYS = 60
 
 

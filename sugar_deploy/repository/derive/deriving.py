@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.errors import DeployError
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.archive import KEYRING, Archive, DamagedIndex, area_name, now
-from sugar_deploy.repository.derive.choices import Choices, question
+from sugar_deploy.repository.derive.choosing import choose, choose_system
 from sugar_deploy.repository.derive.faults import explain
-from sugar_deploy.repository.derive.mirror import INSECURE, debian_mirror
-from sugar_deploy.repository.derive.refusals import Refusals
-from sugar_deploy.repository.derive.resolver import Package, Resolver, Unresolved, write_own
-from sugar_deploy.repository.derive.seeds import boot, tool, wanted
+from sugar_deploy.repository.derive.mirror import INSECURE, Mirror, debian_mirror
+from sugar_deploy.repository.derive.resolver import Package
 from sugar_deploy.repository.derive.store import Outdated, Store
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.repository.tools import require
 from sugar_deploy.scenario.plan import Plan
 
 Say = Callable[[str], None]
+Chosen = dict[str, tuple[frozenset[Package], tuple[Deb, ...]]]
+"""By distribution: Debian's packages, and those of the deployment's own that belong to them."""
+Choose = Callable[[], Chosen]
 TOOLS = {"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "gpgv": "gpgv"}
 
 
@@ -31,23 +34,38 @@ def archive_cache(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def derive(
-    plan: Plan, own: Sequence[Deb], say: Say, *, cache: Path | None = None, keyring: Path = KEYRING
+    plan: Plan,
+    own: Sequence[Deb],
+    say: Say,
+    *,
+    systems: Sequence[System] = (),
+    cache: Path | None = None,
+    keyring: Path = KEYRING,
 ) -> Mapping[str, tuple[Deb, ...]]:
     """For each suite, the packages of Debian that the deployment needs, sorted, for all architectures.
 
-    OWN are the packages that the repository holds besides: what they depend on is needed too.
+    OWN are the packages that the repository holds besides: what they depend on is needed too. For SYSTEMS of images,
+    which have distributions of their own, their own packages are among what is given.
     """
     require(TOOLS, "Debian's packages cannot be derived")
     home = cache or archive_cache()
     repository = plan.deployment.repository
     mirror = debian_mirror(repository)
-    suites, architectures = sorted(set(repository.suites)), sorted(set(repository.architectures))
-    area = home / "apt" / area_name(mirror, suites, architectures)
+    if mirror.security is None:
+        say(INSECURE)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with exclusive(home / "lock", f"another process fetches packages into {home}", say) as held:
-            archive = Archive(area, mirror, tuple(suites), tuple(architectures), keyring, held)
-            return _derive_twice(archive, home, plan, own, say)
+            archives = partial(_archive, home, mirror, keyring, held)
+            archive = archives(repository.suites, repository.architectures)
+            found = _derive_twice(archive, home, partial(_servers, archive, plan, own, say), say)
+            for (suite, architecture), some in _by_machine(systems).items():
+                # As composing from the mirror asks it.
+                archive = archives([suite], [architecture])
+                chosen = _derive_twice(archive, home, partial(_images, archive, some, plan, own, say), say)
+                for name, debs in chosen.items():
+                    found[name] = tuple(sorted({*found.get(name, ()), *debs}))
+            return found
     except OSError as error:
         raise DeployError(
             f"Debian's packages cannot be kept in {home}: {error.strerror or error}",
@@ -55,18 +73,30 @@ def derive(
         ) from error
 
 
-def _derive_twice(
-    archive: Archive, home: Path, plan: Plan, own: Sequence[Deb], say: Say
-) -> dict[str, tuple[Deb, ...]]:
+def _archive(
+    home: Path, mirror: Mirror, keyring: Path, held: int, suites: Iterable[str], architectures: Iterable[str]
+) -> Archive:
+    names = tuple(sorted(set(suites))), tuple(sorted(set(architectures)))
+    return Archive(home / "apt" / area_name(mirror, *names), mirror, *names, keyring, held)
+
+
+def _by_machine(systems: Iterable[System]) -> dict[tuple[str, str], list[System]]:
+    found: dict[tuple[str, str], list[System]] = {}
+    for system in systems:
+        found.setdefault((system.suite, system.architecture), []).append(system)
+    return found
+
+
+def _derive_twice(archive: Archive, home: Path, choose: Choose, say: Say) -> dict[str, tuple[Deb, ...]]:
     """A mirror may change between its indexes and its packages; not while it is asked a second time."""
     try:
-        return _derive(archive, home, plan, own, say)
+        return _derive(archive, home, choose, say)
     except Outdated:
         say("The mirror has changed meanwhile: asking it again")
     except DamagedIndex as damaged:
         say(f"The index of {damaged} is damaged: fetching it again")
     try:
-        return _derive(archive, home, plan, own, say)
+        return _derive(archive, home, choose, say)
     except Outdated as outdated:
         raise explain(outdated.fault, home, now()) from None
     except DamagedIndex as damaged:
@@ -75,70 +105,49 @@ def _derive_twice(
         ) from None
 
 
-def _derive(archive: Archive, home: Path, plan: Plan, own: Sequence[Deb], say: Say) -> dict[str, tuple[Deb, ...]]:
+def _derive(archive: Archive, home: Path, choose: Choose, say: Say) -> dict[str, tuple[Deb, ...]]:
     say(f"Debian: asking {archive.mirror.main} for changes")
-    if archive.mirror.security is None:
-        say(INSECURE)
     archive.update(say)
-    chosen = {suite: _suite(archive, suite, plan, own, say) for suite in archive.suites}
+    chosen = choose()
     store = Store(home, archive.apt(archive.suites[0], archive.architectures[0]), say)
-    files = store.fetch(package for packages in chosen.values() for package in packages)
+    files = store.fetch(package for packages, _ in chosen.values() for package in packages)
     return {
-        suite: tuple(sorted(_deb(package, files[package.sha256]) for package in packages))
-        for suite, packages in chosen.items()
+        name: tuple(sorted([*own, *(_deb(package, files[package.sha256]) for package in packages)]))
+        for name, (packages, own) in chosen.items()
     }
 
 
-def _suite(archive: Archive, suite: str, plan: Plan, own: Sequence[Deb], say: Say) -> frozenset[Package]:
+def _servers(archive: Archive, plan: Plan, own: Sequence[Deb], say: Say) -> Chosen:
+    """For each suite what servers and laptops on Debian need."""
     ours = {(deb.name, deb.version, deb.architecture) for deb in own}
-    found: set[Package] = set()
-    for architecture in archive.architectures:
-        chosen = choose(archive, suite, architecture, plan, own, say)
-        size = sum(package.size for package in chosen) / 2**20
-        say(f"{suite} {architecture}: {len(chosen)} packages of Debian, {size:,.0f} MiB")
-        found.update(one for one in chosen if (one.name, one.version, one.architecture) not in ours)
-    return frozenset(found)
+    found: Chosen = {}
+    for suite in archive.suites:
+        packages: set[Package] = set()
+        for architecture in archive.architectures:
+            chosen = choose(archive, suite, architecture, plan, own, say)
+            _tell(f"{suite} {architecture}", chosen, say)
+            packages.update(one for one in chosen if (one.name, one.version, one.architecture) not in ours)
+        found[suite] = frozenset(packages), ()
+    return found
 
 
-def choose(
-    archive: Archive, suite: str, architecture: str, plan: Plan, own: Sequence[Deb], say: Say
-) -> tuple[Package, ...]:
-    """What apt chooses for a suite and an architecture: as it did before, if nothing has changed since."""
-    wishes = wanted(plan, own, architecture, tool(suite, architecture), boot(suite, architecture))
-    choices = Choices(archive.area / "choices")
-    key = question(archive.fingerprint(suite), f"{suite} {architecture}", wishes, own)
-    known = choices.read(key)
-    if known is not None:
-        return known
-    archive.prove(suite, architecture)
-    fitting = [deb for deb in own if deb.architecture in {"all", architecture}]
-    apt = archive.apt(suite, architecture)
-    resolver = Resolver(apt, write_own(fitting, apt.configuration.parent / "own"))
-    found: set[Package] = set()
-    refused: list[UsageError] = []
-    for wish in wishes:
-        try:
-            packages, failed = resolver.closure(wish)
-        except Unresolved as reason:
-            packages, failed = frozenset(), {wish.together: str(reason)}
-        found |= packages
-        for names, why in failed.items():
-            known_names = frozenset(resolver.names()) | {deb.name for deb in own}
-            error = Refusals(plan, own, f"{suite} for {architecture}", known_names).error(names, why)
-            if not _optional(names, own):
-                raise error
-            refused.append(error)
-    for error in refused:
-        say(f"{error.message}. It is published all the same")
-    chosen = tuple(sorted(found))
-    if not refused:
-        choices.write(key, chosen)
-    return chosen
+def _images(archive: Archive, systems: Iterable[System], plan: Plan, own: Sequence[Deb], say: Say) -> Chosen:
+    """What the images of one suite and architecture need; all of it is in one distribution."""
+    packages: set[Package] = set()
+    ours: set[Deb] = set()
+    for system in systems:
+        offered = {deb.name: deb for deb in own if deb.architecture in {"all", system.architecture}}
+        taken = system.own(offered, offered.__getitem__)
+        chosen = choose_system(archive, system, plan, taken, say)
+        _tell(f"{system.suite} {system.architecture} for images of {system.model}", chosen, say)
+        packages.update(chosen)
+        ours.update(taken)
+    return {system.distribution: (frozenset(packages), tuple(ours)) for system in systems}
 
 
-def _optional(names: Sequence[str], own: Sequence[Deb]) -> bool:
-    """A deployer's package that no server gets by a role may be meant for another suite."""
-    return any(deb.origin == "deployer" and tuple(names) == (f"{deb.name}={deb.version}",) for deb in own)
+def _tell(whom: str, chosen: Sequence[Package], say: Say) -> None:
+    size = sum(package.size for package in chosen) / 2**20
+    say(f"{whom}: {len(chosen)} packages of Debian, {size:,.0f} MiB")
 
 
 def _deb(package: Package, path: Path) -> Deb:
@@ -151,4 +160,5 @@ def _deb(package: Package, path: Path) -> Deb:
         "debian",
         package.source,
         package.size,
+        package.required,
     )

@@ -36,6 +36,8 @@ class Package:
     size: int
     source: str
     uri: str
+    required: bool = False
+    """Whether every installation of Debian has it; the package itself may say otherwise."""
 
 
 class Unresolved(Exception):
@@ -100,7 +102,8 @@ class Resolver:
             key = (fields["Package"], fields["Version"], fields["Architecture"])
             if key in uris and uris[key].endswith(f"/{fields['Filename']}"):
                 source = fields.get("Source", fields["Package"]).partition(" ")[0]
-                found[key] = Package(*key, fields["SHA256"], int(fields["Size"]), source, uris[key])
+                required = fields.get("Priority") == "required"
+                found[key] = Package(*key, fields["SHA256"], int(fields["Size"]), source, uris[key], required)
         if missing := uris.keys() - found.keys():
             raise DeployError(f"Debian's indexes do not describe {' '.join(min(missing))}", "Call again")
         return frozenset(found.values())

@@ -23,7 +23,7 @@ TOOL = ("python3", "python3-venv")
 CLIENT = ("sucrose", "telepathy-mission-control-5")
 """For laptops on Debian: Sugar, and what it only recommends, though its shell does not start without it.
 
-What recipes of images will install belongs into `wanted` as well, as a wish of its own.
+What images take is in `systems.py`.
 """
 KERNEL = "repository.kernel"
 """Who asks for a kernel."""

@@ -36,6 +36,12 @@ def test_the_stick_holds_the_whole_repository_as_it_is_published(stick: Path, li
     assert "extra" in {package.name for package in report.packages}
 
 
+def test_images_need_a_repository_that_holds_what_they_are_made_of(lima: Folder, tmp_path: Path) -> None:
+    refused = run(tmp_path / "stick", "--images", "-C", lima.root, status=2)
+    assert "the repository holds nothing for images" in refused.stderr
+    assert not (tmp_path / "stick").exists()
+
+
 def test_the_manifest_says_what_it_is_for(stick: Path, lima: Folder) -> None:
     found = manifest(stick, lima)
     assert (found.deployment, found.title, found.kind) == ("lima", "Escuelas de Lima", "complete")

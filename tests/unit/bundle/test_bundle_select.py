@@ -10,7 +10,16 @@ import yaml
 
 from sugar_deploy.bundle.manifest import Entry
 from sugar_deploy.bundle.parts import RPM_PART
-from sugar_deploy.bundle.select import Choice, refuse_incomplete, repository_files, schools, some_of
+from sugar_deploy.bundle.select import (
+    INDEXES,
+    Choice,
+    image_files,
+    refuse_incomplete,
+    repository_files,
+    schools,
+    some_of,
+    with_images,
+)
 from sugar_deploy.deployment.load import load
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
@@ -130,6 +139,29 @@ def test_only_the_chosen_suites_and_architectures_go_along() -> None:
     ]
     assert found.pieces[1].source == Path("/tree/pool/main/old_amd64.deb")
     assert found.held == ()
+
+
+def test_what_images_need_goes_along_whole_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "dists/bookworm-images/main").mkdir(parents=True)
+    (tmp_path / "dists/bookworm-images/InRelease").write_text("signed")
+    (tmp_path / "dists/bookworm-images/main/Packages").write_text("all of them")
+    needed = (package("shared", "all"), package("sugar", "i386"))
+    record = replace(RECORD, suites={**RECORD.suites, "bookworm-images": needed})
+    choice = chosen("bookworm", since=replace(RECORD, id="a" * 12, serial=1))
+    without = repository_files(tmp_path, LISTING, record, choice)
+    old, shared = (f"repository/pool/main/{name}.deb" for name in ("old_amd64", "shared_all"))
+    assert [one.path for one in without.held] == [old, shared]
+    assert not [one for one in without.pieces if "images" in one.path or "sugar" in one.path]
+    images = image_files(tmp_path, record)
+    found = with_images(without, images)
+    assert [one.path for one in found.held] == [old]
+    assert {one.path for one in found.pieces} - {one.path for one in without.pieces} == {
+        "repository/dists/bookworm-images/InRelease",
+        "repository/dists/bookworm-images/main/Packages",
+        "repository/pool/main/sugar_i386.deb",
+        shared,
+    }
+    assert {one.part for one in images} == {INDEXES, "packages for images of bookworm"}
 
 
 def test_parts_are_named_for_people() -> None:

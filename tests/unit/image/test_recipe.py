@@ -1,4 +1,4 @@
-"""What recipes are made of: which stages two models share."""
+"""What recipes are made of: which packages they ask for, which stages two models share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.deployment.model import Deployment
+from sugar_deploy.errors import UsageError
+from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.debian import Chosen
-from sugar_deploy.image.compose.recipe import Recipe
+from sugar_deploy.image.compose.recipe import Recipe, systems
 from sugar_deploy.image.models import read_model
 from sugar_deploy.repository.derive.resolver import Package
 from sugar_deploy.scenario.plan import Plan
@@ -73,3 +75,41 @@ def test_a_hook_sees_every_file(overrides: Path) -> None:
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name for name in after if before.get(name) != after[name]}
+
+
+def named(**images: object) -> Plan:
+    return Plan(Deployment.model_validate({"version": 1, "name": "lima", "title": "Lima", "images": images}), ())
+
+
+def test_what_each_of_a_deployments_models_needs(tmp_path: Path) -> None:
+    found = systems(
+        Folder(tmp_path),
+        named(models=["xo-4", "xo-1", "xo-1"], packages=["gnome-mines"], server=True, suites={"xo-4": "trixie"}),
+    )
+    assert [(one.model, one.suite, one.architecture, one.distribution) for one in found] == [
+        ("xo-1", "bullseye", "i386", "bullseye-images"),
+        ("xo-4", "trixie", "armhf", "trixie-images"),
+    ]
+    kernels = [name for one in found for name in one.names if name.startswith("linux-")]
+    assert kernels == ["linux-image-686", "linux-image-armmp"]
+    for one in found:
+        assert {"sucrose", "sugar-client", "gnome-mines", "lima-peer-server", "network-manager"} <= {*one.names}
+        assert one.optional == ("sugar-xo-boot", "firmware-libertas")
+    assert "xserver-xorg-video-vesa" in found[0].names
+    assert "xserver-xorg-video-vesa" not in found[1].names
+    assert systems(Folder(tmp_path), named()) == ()
+
+
+def test_what_the_deployer_adds_is_needed_as_well(tmp_path: Path) -> None:
+    plan = named(models=["generic-pc64"], kernels={"generic-pc64": "linux-image-lima"})
+    before = systems(Folder(tmp_path), plan)[0]
+    assert "linux-image-lima" in before.names
+    assert "linux-image-amd64" not in before.names
+    assert before.optional == ()
+    (tmp_path / "overrides/image/animation").mkdir(parents=True)
+    assert {*systems(Folder(tmp_path), plan)[0].names} - {*before.names} == {"plymouth"}
+
+
+def test_a_release_that_the_model_has_not_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"xo-1: no images of trixie are made for it"):
+        systems(Folder(tmp_path), named(models=["xo-1"], suites={"xo-1": "trixie"}))

@@ -34,7 +34,7 @@ def recipe(
 
 def names(found: Recipe) -> set[str]:
     """Of the packages that are asked for."""
-    return set(found.wanted())
+    return set(found.system().names)
 
 
 def stages(model: str, overrides: Path) -> list[str]:

@@ -147,6 +147,22 @@ def test_the_repository_is_linked_whole_and_its_state_named(folder: Folder) -> N
     assert files(out) == before
 
 
+def test_what_only_images_are_composed_of_is_carried_to_no_server(folder: Folder) -> None:
+    servers, images = ("server.deb", "shared.deb"), ("shared.deb", "sugar.deb")
+    suites = {"bookworm": servers, "bookworm-images": images}
+    for name in {*servers, *images}:
+        (folder.published / "pool").mkdir(parents=True, exist_ok=True)
+        (folder.published / "pool" / name).write_text(name)
+    for suite in suites:
+        (folder.published / "dists" / suite).mkdir(parents=True)
+        (folder.published / "dists" / suite / "InRelease").write_text("signed")
+    record = {"suites": {suite: [{"filename": f"pool/{name}"} for name in names] for suite, names in suites.items()}}
+    (folder.published / "snapshot.json").write_text(json.dumps(record))
+    listing = json.loads((rendered(folder).out / "repository" / "listing.json").read_text())
+    paths = ["dists/bookworm/InRelease", "pool/server.deb", "pool/shared.deb", "snapshot.json"]
+    assert [each["path"] for each in listing] == paths
+
+
 def test_pinned_keys_are_copied(folder: Folder) -> None:
     line = b"10.43.0.1 ssh-ed25519 AAAA la m\xe1quina\n"
     folder.known_hosts.write_bytes(line)

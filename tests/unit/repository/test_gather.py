@@ -13,6 +13,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.repository import gather as gathering
 from sugar_deploy.repository.debs import Deb
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.repository.proved import Proved
 from sugar_deploy.scenario.plan import Plan
 from tests.integration.repository.handmade import make_deb
@@ -33,12 +34,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         for suite, version in (("bookworm", "1"), ("trixie", "2"))
     }
 
-    def derive(_plan: Plan, own: Sequence[Deb], _say: object) -> dict[str, tuple[Deb, ...]]:
+    def derive(
+        _plan: Plan, own: Sequence[Deb], _say: object, systems: Sequence[System]
+    ) -> dict[str, tuple[Deb, ...]]:
         assert [deb.name for deb in own] == ["lima-server-config", "server", "songs"]
-        return {
+        found = {
             suite: (Deb("prosody", version, "all", Proved().sha256(debian[suite]), debian[suite], "debian", "", 1),)
             for suite, version in (("bookworm", "1"), ("trixie", "2"))
         }
+        return found | {system.distribution: (own[2], *found["bookworm"]) for system in systems}
 
     monkeypatch.setattr(gathering, "build", lambda _say, sources: [SimpleNamespace(debs=(ours,))])
     monkeypatch.setattr(gathering, "configuration_debs", lambda _folder, _plan, keys, _say, proved: (settings,))
@@ -70,6 +74,14 @@ def test_complete_contents_have_each_suites_own_debian(folder: Folder) -> None:
         assert _shown(debs) == [OWN[0], ("prosody", version, "debian"), *OWN[1:]]
         prosody = next(deb for deb in debs if deb.name == "prosody")
         assert proved.known(prosody.path) == prosody.sha256, "whoever keeps it has proved it"
+
+
+def test_images_have_a_distribution_of_their_own(folder: Folder) -> None:
+    system = System("xo-1.5", "bookworm", "i386", ("sucrose",))
+    contents = gathering.gather(folder, _plan(contents="complete"), "keys", systems=[system])
+    assert contents.suites == ("bookworm", "bookworm-images", "trixie")
+    assert _shown(contents.by_suite["bookworm-images"]) == [("prosody", "1", "debian"), OWN[2]]
+    assert gathering.gather(folder, _plan(), "keys", systems=[system]).suites == ("bookworm", "trixie")
 
 
 def test_two_packages_of_one_name_and_version_are_refused(folder: Folder) -> None:

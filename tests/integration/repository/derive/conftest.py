@@ -16,6 +16,7 @@ from sugar_deploy.deployment.load import load
 from sugar_deploy.folder import Folder
 from sugar_deploy.repository.debs import Deb, inspect
 from sugar_deploy.repository.derive import apt, archive, derive
+from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.scenario.catalogue import RolePackages
 from sugar_deploy.scenario.plan import Plan
 from sugar_deploy.scenario.resolve import resolve
@@ -109,6 +110,7 @@ class Deriving:
     kernel: bool = False
     more: str = ""
     packages: tuple[str, ...] = ("server",)
+    systems: tuple[System, ...] = ()
 
     def plan(self, *, real_roles: bool = False) -> Plan:
         folder = Folder(self.root / "deployment")
@@ -125,7 +127,12 @@ class Deriving:
 
     def __call__(self, *own: Deb, real_roles: bool = False) -> dict[str, tuple[Deb, ...]]:
         found = derive(
-            self.plan(real_roles=real_roles), own, self.said.append, cache=self.root / "cache", keyring=self.keyring
+            self.plan(real_roles=real_roles),
+            own,
+            self.said.append,
+            systems=self.systems,
+            cache=self.root / "cache",
+            keyring=self.keyring,
         )
         return dict(found)
 

@@ -13,6 +13,7 @@ import pytest
 from sugar_deploy.errors import UsageError
 from sugar_deploy.repository.debs import inspect
 from sugar_deploy.repository.derive import store
+from sugar_deploy.repository.derive.systems import System
 from tests.integration.repository.derive.conftest import Deriving
 from tests.integration.repository.derive.minidebian import DAY, MiniDebian, Web
 
@@ -106,6 +107,33 @@ def test_laptops_are_served_where_asked(deriving: Deriving) -> None:
     assert "lavish" not in deriving.names(laptop)
     deriving.more = "clients: true"
     assert {"lavish", "sucrose", "sugar-session", "telepathy-mission-control-5"} <= set(deriving.names(laptop))
+
+
+def test_images_are_derived_for_their_own_release_and_architecture(deriving: Deriving, debian: MiniDebian) -> None:
+    # Debian's index says of a package that every installation has it, and the package itself does not.
+    debian.add("bookworm", "apt", Priority="important")
+    for architecture in ("amd64", "i386"):
+        listed = debian.stanzas["bookworm", architecture]
+        listed[-1] = listed[-1].replace("important", "required")
+    debian.add("bookworm", "linux-image-686", "6.1", "i386")
+    debian.release()
+    own = deriving.own("our-start", Depends="lavish"), deriving.own("our-daemon"), deriving.own("our-settings")
+    names = ("sucrose", "our-settings", "linux-image-686")
+    deriving.systems = (System("xo-1.5", "bookworm", "i386", names, ("our-start", "firmware")),)
+    found = deriving(*own)
+    assert [deb.name for deb in found["bookworm"]] == sorted([*NEEDED, "apt", "lavish"])
+    images = {deb.name: deb for deb in found["bookworm-images"]}
+    assert sorted(images) == sorted([*names, "apt", "base-files", "lavish", "our-start", "sugar-session"])
+    assert images["linux-image-686"].architecture == "i386"
+    assert sorted(name for name, deb in images.items() if deb.required) == ["apt", "base-files"]
+    assert {name for name, deb in images.items() if deb.origin != "debian"} == {"our-start", "our-settings"}
+    assert "bookworm i386 for images of xo-1.5: 6 packages of Debian, 0 MiB" in deriving.said
+
+
+def test_what_an_image_needs_and_debian_has_not_is_told(deriving: Deriving) -> None:
+    deriving.systems = (System("xo-1.5", "bookworm", "i386", ("sucrose", "linux-image-686"), ()),)
+    with pytest.raises(UsageError, match=r"^images of xo-1\.5: there is no package linux-image-686 in bookworm"):
+        deriving()
 
 
 def test_the_deployers_version_of_a_package_comes_instead(deriving: Deriving) -> None:

@@ -17,7 +17,7 @@ from sugar_deploy.repository.build import build
 from sugar_deploy.repository.debs import Deb, collect
 from sugar_deploy.repository.derive import archive_cache, derive
 from sugar_deploy.repository.derive.archive import KEYRING, Archive
-from sugar_deploy.repository.derive.deriving import choose
+from sugar_deploy.repository.derive.choosing import choose
 from sugar_deploy.repository.derive.mirror import Mirror, debian_mirror
 from sugar_deploy.scenario.plan import Plan
 from sugar_deploy.scenario.resolve import resolve

@@ -107,7 +107,8 @@ def test_more_packages_are_asked_for(tmp_path: Path) -> None:
 
 
 def refusal(plan: Plan, *names: str, why: str = "", own: tuple[Deb, ...] = ()) -> UsageError:
-    return Refusals(plan, own, "trixie for armhf", frozenset({"python3", "chrony", "vim", "ours"})).error(names, why)
+    known = frozenset({"python3", "chrony", "vim", "ours"})
+    return Refusals(plan, own, "trixie for armhf").error(names, why, known)
 
 
 def test_all_unknown_packages_are_named_at_once(tmp_path: Path) -> None:
