@@ -14,6 +14,8 @@ from sugar_deploy.image.bundles.kinds import MODELS
 from sugar_deploy.image.bundles.kinds import Model as BundleModel
 from sugar_deploy.resources import model_names, resource
 
+XO_BOOT = "sugar-xo-boot"
+"""The package by which a composed system starts on an XO."""
 Text = Annotated[str, Field(min_length=1)]
 Bytes = Annotated[int, Field(gt=0)]
 

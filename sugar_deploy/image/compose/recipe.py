@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.compose.debian import Chosen
 from sugar_deploy.image.compose.stage import Input, Options, Step, folder_input, make_step
-from sugar_deploy.image.models import Model, Suite
+from sugar_deploy.image.models import XO_BOOT, Model, Suite
 from sugar_deploy.repository.client_settings import main_scenario
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.resources import resource
@@ -22,7 +22,6 @@ from sugar_deploy.scenario.plan import Plan
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 FILES, ACTIVITIES, HOOKS, ANIMATION = "files", "activities", "hooks", "animation"
-XO_BOOT = "sugar-xo-boot"
 SERVER = "downstream-server-demo"
 _MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
 """How: a start partition that is damaged keeps nobody from the system."""
