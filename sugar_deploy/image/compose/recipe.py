@@ -63,7 +63,8 @@ class Recipe:
         """Names of packages, Debian's and the deployment's own, without what they need."""
         lists = Lists.model_validate(yaml.safe_load((resource("image") / "packages.yml").read_text(encoding="utf-8")))
         images = self.plan.deployment.images
-        found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *images.packages, self.kernel}
+        found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *self.model.packages}
+        found |= {*images.packages, self.kernel}
         if (self.overrides / ANIMATION).is_dir():
             found.update(lists.animation)
         return tuple(sorted(found | set(self._settings())))
@@ -92,6 +93,7 @@ class Recipe:
         found = [
             make_step("base", {"architecture": self.model.architecture}, {"debian": debian.as_input()}),
             make_step("packages", {}, {"own": _own_input(own)}),
+            *self._long_nops(),
             *self._mounts(),
             *self._ramdisk(),
             *self._additions((FILES, ACTIVITIES)),
@@ -100,6 +102,10 @@ class Recipe:
             make_step("finish"),
         ]
         return tuple(found)
+
+    def _long_nops(self) -> Iterable[Step]:
+        if self.model.long_nops:
+            yield make_step("nops", {"packages": self.model.long_nops})
 
     def _mounts(self) -> Iterable[Step]:
         lines = []
