@@ -95,16 +95,21 @@ def _mounts(job: Job, *lines: str) -> tuple[Path, ...]:
 def _attributes(job: Job) -> tuple[Path, ...]:
     """A tar of the list by which the system, at its first start, gives files what UBIFS' maker omits of them.
 
-    None where there are no such files, or where the system has not the package for it: the manifest then says so.
+    None where there is nothing of that, or where the system has not the package for it. The manifest tells of each.
     """
-    found = sorted(attributes_in(job.composed.tree))
-    if not found:
+    can = XO_BOOT in (package["name"] for package in job.composed.packages)
+    lines = []
+    for path, name, value in sorted(attributes_in(job.composed.tree)):
+        if name.startswith("system."):
+            job.notes.append(f"{path}: {name} is left out: UBIFS has none")
+        elif can:
+            job.notes.append(f"{path}: {name} comes at the first start: mkfs.ubifs takes none")
+            lines.append(f"{name} {value.hex()} {path}\n")
+        else:
+            job.notes.append(f"{path}: {name} is left out: mkfs.ubifs takes none")
+    if not lines:
         return ()
-    if XO_BOOT not in (package["name"] for package in job.composed.packages):
-        job.notes.extend(f"{path}: {name} is left out: mkfs.ubifs takes none" for path, name, _ in found)
-        return ()
-    job.notes.extend(f"{path}: {name} comes at the first start: mkfs.ubifs takes none" for path, name, _ in found)
-    content = "".join(f"{name} {value.hex()} {path}\n" for path, name, value in found).encode()
+    content = "".join(lines).encode("utf-8", "surrogateescape")
     return (packed(job, "attributes.tar", (".", "etc", _OWN), {f"{_OWN}/attributes": content}),)
 
 

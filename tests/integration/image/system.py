@@ -23,6 +23,7 @@ def compose(
     ramdisk: bytes = b"070701 a ramdisk",
     more: Mapping[str, bytes] = {},
     packages: Sequence[str] = (),
+    attributes: Mapping[str, Mapping[str, bytes]] = {},
 ) -> Path:
     """The folder of a composed image."""
     folder.mkdir()
@@ -47,7 +48,7 @@ def compose(
                 if path not in there:
                     _add(tar, path, kind=tarfile.DIRTYPE, mode=0o755)
                     there.add(path)
-            _add(tar, name, content)
+            _add(tar, name, content, attributes=attributes.get(name, {}))
     recipe = {"model": model, "suite": "bookworm", "architecture": "i386", "snapshot": SNAPSHOT, "stages": []}
     listed = [{"name": one, "version": "1", "architecture": "all", "source": one} for one in packages]
     listed += [

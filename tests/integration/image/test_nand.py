@@ -39,6 +39,7 @@ DPKG = {
 }
 
 
+AT_FIRST_START = "comes at the first start: mkfs.ubifs takes none"
 ATTRIBUTES = ("/etc/sugar-xo-boot", "/etc/sugar-xo-boot/attributes")
 
 
@@ -258,14 +259,22 @@ def test_what_fills_it_is_told(whole: Path, partitioned: Path) -> None:
     assert noise["compressed"] > noise["bytes"] * 0.9
     assert told["largest folders"][0]["name"] == "/etc"
     assert told["notes"] == []
-    noted = manifest.read(partitioned)["notes"]
-    assert noted == ["/bin/ping: security.capability comes at the first start: mkfs.ubifs takes none"]
+    assert manifest.read(partitioned)["notes"] == [f"/bin/ping: security.capability {AT_FIRST_START}"]
 
 
-def test_where_nothing_would_read_a_list_of_attributes_there_is_none(tmp_path: Path) -> None:
-    compose(tmp_path / "composed", "xo-1")
+@pytest.mark.parametrize(
+    ("packages", "capability"), [((), "is left out: mkfs.ubifs takes none"), ((XO_BOOT,), AT_FIRST_START)]
+)
+def test_attributes_that_ubifs_never_has_are_told(packages: tuple[str, ...], capability: str, tmp_path: Path) -> None:
+    """A list of access rights, as journals have; and capabilities where nothing would read a list of those."""
+    rights = {"system.posix_acl_access": bytes.fromhex("0200000001000600ffffffff")}
+    more, attributes = {"./etc/journal": b""}, {"./etc/journal": rights}
+    compose(tmp_path / "composed", "xo-1", more=more, packages=packages, attributes=attributes)
     out = made(tmp_path, NandFilesystem.UBIFS, signed=False)
-    assert manifest.read(out)["notes"] == ["/bin/ping: security.capability is left out: mkfs.ubifs takes none"]
+    assert manifest.read(out)["notes"] == [
+        f"/bin/ping: security.capability {capability}",
+        "/etc/journal: system.posix_acl_access is left out: UBIFS has none",
+    ]
 
 
 @pytest.mark.parametrize("filesystem", NandFilesystem)
