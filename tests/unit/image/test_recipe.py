@@ -41,3 +41,14 @@ def test_both_arm_models_have_one_system_up_to_what_names_the_model(overrides: P
     assert {"base", "packages", "mounts", "files"} <= same
     assert not {"desktop", "finish"} & same
     assert not set(identities("xo-1.5", overrides).values()) & set(one.values())
+
+
+def test_only_an_xo_1_has_what_its_processor_and_memory_need(overrides: Path) -> None:
+    stages = {model: list(identities(model, overrides)) for model in ("xo-1", "xo-1.5", "generic-pc")}
+    assert [model for model in stages if "nops" in stages[model]] == ["xo-1"]
+    assert stages["xo-1"][:3] == ["base", "packages", "nops"]
+    plan = Plan(Deployment(version=1, name="lima", title="Lima"), ())
+    wanted = {
+        model: Recipe(read_model(model), read_model(model).suite(), plan, overrides).wanted() for model in stages
+    }
+    assert [model for model in wanted if "zram-tools" in wanted[model]] == ["xo-1"]
