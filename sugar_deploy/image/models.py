@@ -14,6 +14,8 @@ from sugar_deploy.image.bundles.kinds import MODELS
 from sugar_deploy.image.bundles.kinds import Model as BundleModel
 from sugar_deploy.resources import model_names, resource
 
+XO_BOOT = "sugar-xo-boot"
+"""The package by which a composed system starts on an XO."""
 Text = Annotated[str, Field(min_length=1)]
 Bytes = Annotated[int, Field(gt=0)]
 
@@ -108,10 +110,14 @@ class Model(_Part):
     console: tuple[Text, ...] = Field(
         description="Consoles for the kernel's command line; the last one is /dev/console."
     )
+    packages: tuple[Text, ...] = Field((), description="What it needs of Debian besides what all images have.")
     firmware: tuple[Text, ...] = Field((), description="Debian's packages of firmware that devices load.")
     ramdisk: tuple[Text, ...] = Field(
         (),
         description="Drivers in its ramdisk besides those of sugar-xo-boot; without any, most that the kernel has.",
+    )
+    long_nops: tuple[Text, ...] = Field(
+        (), description="Packages whose programs hold the long NOP, which the processor lacks: it is rewritten."
     )
     proved: tuple[Text, ...] = Field((), description="What was seen to work, and on what.")
     unproved: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="What only hardware can prove.")

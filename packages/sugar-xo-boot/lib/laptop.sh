@@ -42,7 +42,8 @@ chosen() {
 
 # SERIAL and UUID, as signatures hold them.
 read_identity() {
-    SERIAL=$(tag_text SN | tr '[:lower:]' '[:upper:]')
+    # shellcheck disable=SC2018,SC2019  # bullseye's busybox knows no classes
+    SERIAL=$(tag_text SN | tr a-z A-Z)
     UUID=$(tag_text 'U#')
     case $SERIAL in *[!A-Z0-9]*) return 1 ;; esac
     case $UUID in *[!0-9A-Za-z-]*) return 1 ;; esac

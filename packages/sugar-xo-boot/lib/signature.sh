@@ -44,11 +44,17 @@ find_trusted() {
     return 1
 }
 
+# The bytes that HEX stands for. The xxd of bullseye's busybox reads none, and dash's printf knows octal numbers only.
+bytes_of() {
+    # shellcheck disable=SC2046,SC2059  # words without blanks; a format of numbers
+    printf "$(printf '\\%03o' $(echo "$1" | sed 's/../0x& /g'))"
+}
+
 # signed_by KEY SIGNATURE TEXT
 signed_by() {
     is_hex "$2" 512 || return 1
-    echo "$SPKI$1" | xxd -r -p >"$XO_WORK/key"
-    echo "$2" | xxd -r -p >"$XO_WORK/signature"
+    bytes_of "$SPKI$1" >"$XO_WORK/key"
+    bytes_of "$2" >"$XO_WORK/signature"
     printf %s "$3" >"$XO_WORK/text"
     openssl dgst -sha256 -verify "$XO_WORK/key" -keyform DER -sigopt rsa_padding_mode:pss \
         -sigopt rsa_pss_saltlen:8 -signature "$XO_WORK/signature" "$XO_WORK/text" >/dev/null 2>&1

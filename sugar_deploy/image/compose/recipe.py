@@ -15,7 +15,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.debian import Chosen
 from sugar_deploy.image.compose.stage import Input, Options, Step, folder_input, make_step
-from sugar_deploy.image.models import Model, Suite, read_model
+from sugar_deploy.image.models import XO_BOOT, Model, Suite, read_model
 from sugar_deploy.repository.client_settings import main_scenario
 from sugar_deploy.repository.debs import Deb
 from sugar_deploy.repository.derive.systems import System
@@ -24,7 +24,6 @@ from sugar_deploy.scenario.plan import Plan
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 FILES, SETTINGS, ACTIVITIES, HOOKS, ANIMATION = "files", "settings", "activities", "hooks", "animation"
-XO_BOOT = "sugar-xo-boot"
 SERVER = "downstream-server-demo"
 _MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
 """How: a start partition that is damaged keeps nobody from the system."""
@@ -87,7 +86,8 @@ class Recipe:
     def _wanted(self) -> tuple[str, ...]:
         lists = Lists.model_validate(yaml.safe_load((resource("image") / "packages.yml").read_text(encoding="utf-8")))
         images = self.plan.deployment.images
-        found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *images.packages, self.kernel}
+        found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *self.model.packages}
+        found |= {*images.packages, self.kernel}
         if (self.overrides / ANIMATION).is_dir():
             found.update(lists.animation)
         return tuple(sorted(found | set(self._settings())))
@@ -117,6 +117,7 @@ class Recipe:
         found = [
             make_step("base", {"architecture": self.model.architecture}, {"debian": debian.as_input()}),
             make_step("packages", {}, {"own": _own_input(own)}),
+            *self._long_nops(),
             *self._mounts(),
             *self._ramdisk(),
             *_addition(FILES, early),
@@ -129,6 +130,10 @@ class Recipe:
             make_step("finish"),
         ]
         return tuple(found)
+
+    def _long_nops(self) -> Iterable[Step]:
+        if self.model.long_nops:
+            yield make_step("nops", {"packages": self.model.long_nops})
 
     def _mounts(self) -> Iterable[Step]:
         lines = []

@@ -88,7 +88,8 @@ def jffs2(target: Path, tree: Tree, nand: Nand) -> None:
 def ubi(target: Path, tree: Tree, nand: Nand, limit: int) -> None:
     """Make TARGET, a UBI image whose one volume, `rootfs`, is UBIFS and grows to what the chip has.
 
-    Debian's mkfs.ubifs takes no extended attributes. Raises TooLarge where it is of more than LIMIT erase blocks.
+    Debian's mkfs.ubifs, which is made for SELinux, takes no extended attributes. Raises TooLarge where it is of more
+    than LIMIT erase blocks.
     """
     image = tree.work / "ubifs"
     logical = nand.erase_block - _UBI_PAGES * nand.page

@@ -7,17 +7,18 @@ import tempfile
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
-from sugar_deploy.image.models import Nand, NandFilesystem
+from sugar_deploy.image.models import XO_BOOT, Nand, NandFilesystem
 from sugar_deploy.image.nand.writing import Part, script, write_checksums
 from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.boot import boot_folder, boot_tree, packed
-from sugar_deploy.image.outputs.composed import file_in
+from sugar_deploy.image.outputs.composed import attributes_in, file_in
 from sugar_deploy.image.outputs.flashfs import TooLarge, Tree, jffs2, ubi
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
 
 _KEPT_BY_JFFS2 = 5
 """Erase blocks that the kernel needs empty before it writes anything."""
+_OWN = "etc/sugar-xo-boot"
 
 
 def make(job: Job) -> None:
@@ -60,12 +61,12 @@ def _ubifs(job: Job, nand: Nand, work: Path) -> Path:
             "Give boot_blocks of the model more, or compose it with a smaller kernel",
         )
     mounts = _mounts(job, "ubi0:rootfs / ubifs defaults 0 0", "mtd:boot /bootpart jffs2 nofail 0 0")
-    tree = Tree((job.composed.tree, *mounts), job.composed.identity("/"), epoch, work / "for-root")
+    tars = (job.composed.tree, *mounts, *_attributes(job))
+    tree = Tree(tars, job.composed.identity("/"), epoch, work / "for-root")
     try:
         ubi(root, tree, nand, nand.system_blocks)
     except TooLarge as error:
         raise _too_large(job, nand, error.blocks, nand.system_blocks) from error
-    job.notes.extend(f"{path}: {name} is left out: mkfs.ubifs takes none" for path, name, _ in tree.attributes())
     with data.open("wb") as target:
         for part in (boot, root):
             with part.open("rb") as source:
@@ -88,6 +89,27 @@ def _mounts(job: Job, *lines: str) -> tuple[Path, ...]:
     content = "".join(f"{line}\n" for line in ("# By what the image's NAND holds.", *lines)).encode("ascii")
     places = [line.split()[1].lstrip("/") for line in lines[1:]]
     return (packed(job, "mounts.tar", (".", "etc", *places), {"etc/fstab": content}),)
+
+
+def _attributes(job: Job) -> tuple[Path, ...]:
+    """A tar of the list by which the system, at its first start, gives files what UBIFS' maker omits of them.
+
+    None where there is nothing of that, or where the system has not the package for it. The manifest tells of each.
+    """
+    can = XO_BOOT in (package["name"] for package in job.composed.packages)
+    lines = []
+    for path, name, value in sorted(attributes_in(job.composed.tree)):
+        if name.startswith("system."):
+            job.notes.append(f"{path}: {name} is left out: UBIFS has none")
+        elif can:
+            job.notes.append(f"{path}: {name} comes at the first start: mkfs.ubifs takes none")
+            lines.append(f"{name} {value.hex()} {path}\n")
+        else:
+            job.notes.append(f"{path}: {name} is left out: mkfs.ubifs takes none")
+    if not lines:
+        return ()
+    content = "".join(lines).encode("utf-8", "surrogateescape")
+    return (packed(job, "attributes.tar", (".", "etc", _OWN), {f"{_OWN}/attributes": content}),)
 
 
 def _megabytes(blocks: int, nand: Nand) -> str:

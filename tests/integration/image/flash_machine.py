@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ QEMU, CONSOLE = {
     "arm64": (("qemu-system-aarch64", "-machine", "virt"), "ttyAMA0"),
 }[ARCHITECTURE]
 FOLDER = (0o040755, b"")
-APPLETS = ("sh", "mount", "umount", "insmod", "dd", "cat", "poweroff", "mkdir", "sync", "chroot")
+APPLETS = ("sh", "mount", "umount", "insmod", "dd", "cat", "poweroff", "mkdir", "sync", "rm", "chroot")
 BOOT_SECONDS = 300
 """Some ten on a quiet machine, emulated."""
 TELL = """
@@ -143,9 +144,11 @@ def _load(name: str, known: Mapping[str, Path], modules: dict[str, bytes]) -> No
 def _programs(folder: Path) -> dict[str, tuple[int, bytes]]:
     (folder / "tell.c").write_text(TELL)
     subprocess.run(["gcc", "-static", "-Os", "-o", folder / "tell", folder / "tell.c"], check=True)
-    files = {"bin/busybox": Path("/bin/busybox"), "bin/tell": folder / "tell"}
-    libraries = subprocess.run(["ldd", "/bin/busybox"], capture_output=True, text=True, check=True).stdout
-    files |= {word[1:]: Path(word) for word in libraries.split() if word.startswith("/")}
+    files = {"bin/tell": folder / "tell"}
+    for name in ("busybox", "setfattr"):
+        files[f"bin/{name}"] = program = Path(str(shutil.which(name)))
+        libraries = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        files |= {word[1:]: Path(word) for word in libraries.split() if word.startswith("/")}
     folders = {str(parent) for name in files for parent in PurePath(name).parents if str(parent) != "."}
     entries = dict.fromkeys(sorted(folders), FOLDER)
     entries |= {name: (0o100755, source.read_bytes()) for name, source in files.items()}

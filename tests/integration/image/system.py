@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
 EPOCH = 1_600_000_000
@@ -22,6 +22,8 @@ def compose(
     kernel: bytes = X86,
     ramdisk: bytes = b"070701 a ramdisk",
     more: Mapping[str, bytes] = {},
+    packages: Sequence[str] = (),
+    attributes: Mapping[str, Mapping[str, bytes]] = {},
 ) -> Path:
     """The folder of a composed image."""
     folder.mkdir()
@@ -46,14 +48,15 @@ def compose(
                 if path not in there:
                     _add(tar, path, kind=tarfile.DIRTYPE, mode=0o755)
                     there.add(path)
-            _add(tar, name, content)
+            _add(tar, name, content, attributes=attributes.get(name, {}))
     recipe = {"model": model, "suite": "bookworm", "architecture": "i386", "snapshot": SNAPSHOT, "stages": []}
-    packages = [
+    listed = [{"name": one, "version": "1", "architecture": "all", "source": one} for one in packages]
+    listed += [
         {"name": "dash", "version": "0.5.12-2", "architecture": "i386", "source": "dash"},
         {"name": "sucrose", "version": "0.120-1", "architecture": "all", "source": "sugar", "licenses": ["GPL-3+"]},
     ]
     (folder / "recipe.json").write_text(json.dumps(recipe), "utf-8")
-    (folder / "packages.json").write_text(json.dumps(packages), "utf-8")
+    (folder / "packages.json").write_text(json.dumps(listed), "utf-8")
     return folder
 
 

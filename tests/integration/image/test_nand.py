@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from sugar_deploy.cli.image import image
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.models import Model, NandFilesystem, read_model
+from sugar_deploy.image.models import XO_BOOT, Model, NandFilesystem, read_model
 from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.resources import resource
@@ -39,6 +39,10 @@ DPKG = {
 }
 
 
+AT_FIRST_START = "comes at the first start: mkfs.ubifs takes none"
+ATTRIBUTES = ("/etc/sugar-xo-boot", "/etc/sugar-xo-boot/attributes")
+
+
 def made(folder: Path, filesystem: NandFilesystem, *, signed: bool = True, name: str = "out") -> Path:
     return make(
         folder / "composed",
@@ -58,7 +62,7 @@ def smaller(name: str, **sizes: int) -> Model:
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nand")
-    compose(folder / "composed", "xo-1", more=CONTENT | DPKG)
+    compose(folder / "composed", "xo-1", more=CONTENT | DPKG, packages=[XO_BOOT])
     return folder
 
 
@@ -136,6 +140,8 @@ show() { cd /mnt; echo begin $1; tell; echo end $1; cd /; umount /mnt; }
 set -- $(store_device)
 mount -t $2 -o ro $1 /mnt && show boot
 mount -t $ROOTFSTYPE -o ro $ROOT /mnt && show system
+mount -t ubifs $ROOT /mnt && sh -e /attributes /mnt && umount /mnt
+mount -t ubifs -o ro $ROOT /mnt && show started
 mount -t jffs2 -o ro mtd3 /mnt && show whole
 mount -t ubifs $ROOT /mnt && echo of the child >/mnt/home/note-0 && umount /mnt
 mount -t ubifs $ROOT /mnt && cat /mnt/home/note-0 /mnt/home/note-1 && echo && umount /mnt
@@ -150,7 +156,8 @@ def console(flashed: tuple[Laptop, Laptop], tmp_path_factory: pytest.TempPathFac
     keyed, copied = flashed
     parts = (keyed.held["boot"], keyed.held["system"], copied.held[""])
     files = {f"part{number}": bytes(content) for number, content in enumerate(parts, start=1)}
-    files["disk.sh"] = (resource("packages") / "sugar-xo-boot/lib/disk.sh").read_bytes()
+    own = resource("packages") / XO_BOOT
+    files |= {path.name: path.read_bytes() for path in (own / "lib/disk.sh", own / "bin/attributes")}
     try:
         return machine(folder).run(FLASH, LOOK, files, folder)
     finally:
@@ -159,13 +166,19 @@ def console(flashed: tuple[Laptop, Laptop], tmp_path_factory: pytest.TempPathFac
 
 def test_the_kernel_has_the_composed_system_on_ubifs(console: str, composed: Path) -> None:
     found, system = told(console, "system"), expected(composed / "composed/root.tar", capabilities=False)
-    assert {path for path in found if path not in system} == {"/etc/fstab", "/bootpart"}
+    assert {path for path in found if path not in system} == {"/etc/fstab", "/bootpart", *ATTRIBUTES}
     # That a folder has more in it shows in its links and time.
     assert [path for path in system if path not in {"", "/etc"} and found[path] != system[path]] == []
     fstab = (
         b"# By what the image's NAND holds.\nubi0:rootfs / ubifs defaults 0 0\nmtd:boot /bootpart jffs2 nofail 0 0\n"
     )
     assert found["/etc/fstab"].endswith(f"={fnv(fstab):x}")
+
+
+def test_at_the_first_start_programs_get_their_capabilities_on_ubifs(console: str, composed: Path) -> None:
+    found, system = told(console, "started"), expected(composed / "composed/root.tar", capabilities=True)
+    assert found["/bin/ping"] == system["/bin/ping"] != told(console, "system")["/bin/ping"]
+    assert told(console, "system").keys() - found.keys() == {ATTRIBUTES[-1]}
 
 
 def test_the_kernel_has_it_on_jffs2_with_what_the_firmware_starts(console: str, composed: Path) -> None:
@@ -246,8 +259,21 @@ def test_what_fills_it_is_told(whole: Path, partitioned: Path) -> None:
     assert noise["compressed"] > noise["bytes"] * 0.9
     assert told["largest folders"][0]["name"] == "/etc"
     assert told["notes"] == []
-    assert manifest.read(partitioned)["notes"] == [
-        "/bin/ping: security.capability is left out: mkfs.ubifs takes none"
+    assert manifest.read(partitioned)["notes"] == [f"/bin/ping: security.capability {AT_FIRST_START}"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "capability"), [((), "is left out: mkfs.ubifs takes none"), ((XO_BOOT,), AT_FIRST_START)]
+)
+def test_attributes_that_ubifs_never_has_are_told(packages: tuple[str, ...], capability: str, tmp_path: Path) -> None:
+    """A list of access rights, as journals have; and capabilities where nothing would read a list of those."""
+    rights = {"system.posix_acl_access": bytes.fromhex("0200000001000600ffffffff")}
+    more, attributes = {"./etc/journal": b""}, {"./etc/journal": rights}
+    compose(tmp_path / "composed", "xo-1", more=more, packages=packages, attributes=attributes)
+    out = made(tmp_path, NandFilesystem.UBIFS, signed=False)
+    assert manifest.read(out)["notes"] == [
+        f"/bin/ping: security.capability {capability}",
+        "/etc/journal: system.posix_acl_access is left out: UBIFS has none",
     ]
 
 

@@ -182,6 +182,67 @@ def test_partitions_are_mounted_where_the_model_has_them(tmp_path: Path) -> None
     assert (root / "bootpart").is_dir()
 
 
+LONG_NOPS = {
+    # By length, as the processors' manuals list them, and with the prefixes that compilers add.
+    3: "0f 1f 00",
+    4: "0f 1f 40 00",
+    5: "0f 1f 44 00 00",
+    6: "66 0f 1f 44 00 00",
+    7: "0f 1f 80 00 00 00 00",
+    8: "0f 1f 84 00 00 00 00 00",
+    9: "66 0f 1f 84 00 00 00 00 00",
+    10: "66 2e 0f 1f 84 00 00 00 00 00",
+    11: "66 66 2e 0f 1f 84 00 00 00 00 00",
+    15: "66 66 66 66 66 66 2e 0f 1f 84 00 00 00 00 00",
+}
+
+
+def test_a_program_does_the_same_without_long_nops(tmp_path: Path) -> None:
+    """Its status hangs on registers and flags, which no NOP may change; numbers that look like one stay."""
+    nops = "".join(f".byte {', '.join(f'0x{two}' for two in one.split())}\n" for one in LONG_NOPS.values())
+    (tmp_path / "program.s").write_text(f""".globl _start
+_start: mov $0x1f0f, %ebx
+mov $0x5a, %esi
+cmp %esi, %esi
+{nops}jne wrong
+lea 3(%esi), %ebx
+wrong: mov $1, %eax
+int $0x80
+.data
+looks: .byte 0x0f, 0x1f, 0x40, 0x00
+""")
+    root, program = tmp_path / "root", tmp_path / "root/usr/bin/program"
+    (root / "var/lib/dpkg/info").mkdir(parents=True)
+    (root / "var/lib/dpkg/info/drawing:i386.list").write_text("/.\n/usr\n/usr/bin/program\n/usr/bin/other\n")
+    program.parent.mkdir(parents=True)
+    subprocess.run(["as", "--32", "-o", tmp_path / "program.o", tmp_path / "program.s"], check=True)
+    subprocess.run(["ld", "-m", "elf_i386", "-o", program, tmp_path / "program.o"], check=True)
+    before = program.read_bytes()
+    assert subprocess.run([program], check=False).returncode == 0x5D
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/packages").write_text("drawing\n")
+    done = stage("nops", tmp_path, root)
+    assert (done.returncode, done.stdout) == (0, f"/usr/bin/program: {len(LONG_NOPS)} long NOPs rewritten\n")
+    after = program.read_bytes()
+    assert subprocess.run([program], check=False).returncode == 0x5D
+    listed = subprocess.run(["objdump", "--disassemble", program], capture_output=True, text=True, check=True).stdout
+    assert "0f 1f 84" not in listed
+    first = before.index(bytes.fromhex("39 f6") + bytes.fromhex(LONG_NOPS[3])) + 2
+    changed = [place for place in range(len(before)) if before[place] != after[place]]
+    assert (len(after), changed[0] >= first, changed[-1] < first + sum(LONG_NOPS)) == (len(before), True, True)
+    assert (
+        "Package: drawing\nPin: release *\nPin-Priority: -1\n"
+        in (root / "etc/apt/preferences.d/long-nops").read_text()
+    )
+
+
+def test_a_package_that_is_not_there_has_no_long_nops_to_rewrite(tmp_path: Path) -> None:
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/packages").write_text("drawing\n")
+    done = stage("nops", tmp_path, tmp_path / "root")
+    assert (done.returncode, done.stderr) == (1, "drawing is not installed\n")
+
+
 def test_a_laptops_ramdisk_has_its_own_drivers(tmp_path: Path) -> None:
     (tmp_path / "options").mkdir()
     (tmp_path / "options/modules").write_text("ehci-pci\nusbhid\n")

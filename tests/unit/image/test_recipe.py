@@ -113,3 +113,15 @@ def test_what_the_deployer_adds_is_needed_as_well(tmp_path: Path) -> None:
 def test_a_release_that_the_model_has_not_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"xo-1: no images of trixie are made for it"):
         systems(Folder(tmp_path), named(models=["xo-1"], suites={"xo-1": "trixie"}))
+
+
+def test_only_an_xo_1_has_what_its_processor_and_memory_need(overrides: Path) -> None:
+    stages = {model: list(identities(model, overrides)) for model in ("xo-1", "xo-1.5", "generic-pc")}
+    assert [model for model in stages if "nops" in stages[model]] == ["xo-1"]
+    assert stages["xo-1"][:3] == ["base", "packages", "nops"]
+    plan = Plan(Deployment(version=1, name="lima", title="Lima"), ())
+    wanted = {
+        model: Recipe(read_model(model), read_model(model).suite(), plan, overrides).system().names
+        for model in stages
+    }
+    assert [model for model in wanted if "zram-tools" in wanted[model]] == ["xo-1"]

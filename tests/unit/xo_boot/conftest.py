@@ -10,6 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[3] / "packages" / "sugar-xo-boot"
 LIBRARY = PACKAGE / "lib"
+LIMITS = {"xxd": '[ "$*" = -p ] || exit 1', "tr": "case $* in *[[]:*) exit 1 ;; esac"}
+"""What bullseye's busybox (1.30), by which the XO-1 starts, has not: reading hexadecimal, classes of characters."""
 SHELLS = {"dash": ("dash",), "busybox": ("busybox", "sh")}
 
 
@@ -64,6 +66,10 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
         found = shutil.which(name)
         assert found
         (folder / name).symlink_to(found)
+    for name, limit in LIMITS.items():
+        (folder / name).unlink()
+        (folder / name).write_text(f'#!{folder}/sh\n{limit}\nexec busybox {name} "$@"\n')
+        (folder / name).chmod(0o755)
     return folder
 
 
