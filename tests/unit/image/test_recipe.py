@@ -38,6 +38,6 @@ def test_both_arm_models_have_one_system_up_to_what_names_the_model(overrides: P
     """Emulated work is done once for both."""
     one, other = (identities(model, overrides) for model in ("xo-1.75", "xo-4"))
     same = {name for name in one if one[name] == other[name]}
-    assert {"base", "packages", "mounts", "files"} <= same
+    assert {"base", "packages", "mounts", "ramdisk", "files"} <= same
     assert not {"desktop", "finish"} & same
     assert not set(identities("xo-1.5", overrides).values()) & set(one.values())
