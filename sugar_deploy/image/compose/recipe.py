@@ -102,8 +102,8 @@ class Recipe:
             yield SERVER
 
     def _optional(self) -> tuple[str, ...]:
-        """What is installed if the deployment's repository has it: our start of XOs, firmware that is not free."""
-        return (*((XO_BOOT,) if self.model.number is not None else ()), *self.model.firmware)
+        """What is installed if the deployment's repository has it: our first start, firmware that is not free."""
+        return XO_BOOT, *self.model.firmware
 
     def steps(self, debian: Chosen, own: Sequence[Deb], snapshot: str) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""

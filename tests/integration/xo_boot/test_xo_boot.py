@@ -103,6 +103,6 @@ def test_with_a_stick_a_build_of_the_versions_tree_starts_grows_and_becomes_some
     assert told["told keys"] == keys
     # A machine-id and its line's end; the name comes after it, as the virtual machine's case has no serial number.
     assert told["told id"] == "33"
-    assert told["told name"].startswith("xo-")
+    assert told["told name"].startswith("pc-")
     assert len(told["told name"]) == 11
     assert int(told["told MiB"]) > 1200, "the image's root has 900"
