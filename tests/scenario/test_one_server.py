@@ -196,7 +196,8 @@ def test_a_broken_drop_in_is_put_back_and_named(lab: Lab) -> None:
     assert drop_ins(lab) == []
 
     daemon.write_text("[health]\nminimum_free_mib = 32\n")
-    assert apply(folder)["exit"] == 0
+    assert apply(folder, "--resume")["exit"] == 0
+    assert phases_seen(folder) == ["sugar_server"]
     assert drop_ins(lab) == ["/etc/sugar-server/conf.d/sugar-override-class.conf"]
     daemon.unlink()
     assert apply(folder)["exit"] == 0
@@ -268,13 +269,12 @@ def test_a_backup_service_that_does_not_come_up_puts_the_settings_back(lab: Lab)
     message = failure(folder, server.name)
     assert "sugar-server-backup did not come up" in message and "put back" in message, message
     drop.unlink()
-    assert apply(folder)["exit"] == 0
+    assert apply(folder, "--resume")["exit"] == 0
     assert states(lab, "is-active", "sugar-server-backup.service") == {"active"}
-    assert apply(folder)["hosts"][server.name]["changed"] == 0
 
 
 @pytest.mark.vm
-def test_plain_ansible_playbook_finds_nothing_to_change(lab: Lab) -> None:
+def test_after_all_that_plain_ansible_playbook_finds_nothing_to_change(lab: Lab) -> None:
     folder = Folder(lab.place.deployment)
     (server,) = lab.servers()
     words = ("-i", "inventory", "--private-key", str(lab.place.key), "site.yml")
@@ -301,8 +301,8 @@ def drop_in(folder: Folder, service: str, text: str) -> Path:
 
 
 def failure(folder: Folder, server: str) -> str:
-    """What an apply that fails says."""
-    failed = apply(folder)
+    """What an apply that fails says; it carries on where the one before has failed."""
+    failed = apply(folder, "--resume")
     assert failed["exit"] == 1
     message: str = failed["hosts"][server]["message"]
     return message

@@ -151,7 +151,8 @@ class Deployer:
         (work / "project" / "collections").symlink_to(resource("collections"))
         (work / "project" / "site.yml").write_text(PLAYBOOK)
         (work / "project" / "ansible.cfg").write_text(
-            "[defaults]\ncollections_path=collections\ninterpreter_python=/usr/bin/python3\n[connection]\n"
+            "[defaults]\ncollections_path=collections\ninterpreter_python=/usr/bin/python3\n"
+            "internal_poll_interval=0.02\n[connection]\n"
             # A socket of OpenSSH's master in here could have too long a path.
             "pipelining=True\n[ssh_connection]\nssh_args=-F none\n"
         )

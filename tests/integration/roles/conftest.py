@@ -146,7 +146,8 @@ def make_project(folder: Path, lab: Lab) -> Path:
     )
     (folder / "ansible.cfg").write_text(
         "[defaults]\ninventory=inventory\nroles_path=roles\ncollections_path=collections\n"
-        "interpreter_python=auto_silent\n[connection]\npipelining=True\n[ssh_connection]\n"
+        "interpreter_python=auto_silent\ninternal_poll_interval=0.02\n"
+        "[connection]\npipelining=True\n[ssh_connection]\n"
         f"ssh_args=-F none -o ControlMaster=auto -o ControlPersist=30s "
         f"-o UserKnownHostsFile={lab.place.known_hosts} -o IdentitiesOnly=yes\n"
     )

@@ -81,6 +81,7 @@ def make_project(tmp_path: Path, sshd: Sshd, schools: tuple[str, ...]) -> Projec
     subprocess.run(["cp", "-r", str(resource("collections")), str(project / "collections")], check=True)
     (project / "ansible.cfg").write_text(
         "[defaults]\nroles_path = roles\ncollections_path = collections\nhost_key_checking = True\n"
+        "internal_poll_interval = 0.02\n"
         "[ssh_connection]\npipelining = True\n"
         f"ssh_args = -o ControlMaster=auto -o ControlPersist=5s -o ControlPath={tmp_path}/%%C\n"
     )

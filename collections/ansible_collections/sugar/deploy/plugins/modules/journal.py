@@ -7,25 +7,38 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: journal
-short_description: Reads and keeps the host's record of applied phases
+short_description: Keeps the host's record of applied phases
 description:
   - Keeps C(/var/lib/sugar-deploy/journal.json), which tells a resumed run what this host has already been given.
   - A phase is removed from the record when it begins and enters it when it is done, so a phase that was cut off
     is never taken for done. A record from another machine (a copied disk) is not read.
+  - Where one phase is done the next one begins, in one step.
   - The record is about runs, not about the host's configuration, so keeping it is never reported as a change.
 options:
   state:
-    description: What to do.
+    description: For C(begun), the run's first phase begins; for C(done), a phase is done.
     type: str
-    choices: [read, begun, done]
+    choices: [begun, done]
     required: true
+  phases:
+    description: For C(begun), all phases in their order.
+    type: list
+    elements: str
+  hashes:
+    description: Hashes of the phases' inputs, for those that have one.
+    type: dict
+    default: {}
+  resumes:
+    description: Runs that this one carries on. What they have recorded, with the same hash, is left out.
+    type: list
+    elements: str
+    default: []
   phase:
-    description: Name of the phase, for C(begun) and C(done).
+    description: For C(done), the phase that is done.
     type: str
-  hash:
-    description: Hash of the phase's inputs; empty when the run has none.
+  next:
+    description: For C(done), the phase that begins now, unless that was the last.
     type: str
-    default: ""
   run:
     description: Identifies the run.
     type: str
@@ -43,8 +56,10 @@ EXAMPLES = r"""
   sugar.deploy.journal:
     state: done
     phase: presence
-    hash: 5feceb66ffc86f38
+    hashes:
+      presence: 5feceb66ffc86f38
     run: 20260101T120000Z-apply
+    next: sugar_server
 """
 
 RETURN = r"""
@@ -52,6 +67,11 @@ phases:
   description: For each phase that is done, its hash, run and time (UTC).
   returned: always
   type: dict
+to_apply:
+  description: The phases that this run applies, in their order.
+  returned: for I(state=begun)
+  type: list
+  elements: str
 """
 
 import json
@@ -105,33 +125,51 @@ def write(path, phases):
         os.close(folder_descriptor)
 
 
+def left_to_apply(recorded, want):
+    """The phases without those that the runs which are carried on have recorded here, with the same inputs."""
+    return [
+        phase
+        for phase in want["phases"]
+        if not want["hashes"].get(phase)
+        or recorded.get(phase, {}).get("hash") != want["hashes"][phase]
+        or recorded[phase].get("run") not in want["resumes"]
+    ]
+
+
 def main():
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["read", "begun", "done"], "required": True},
+            "state": {"type": "str", "choices": ["begun", "done"], "required": True},
+            "phases": {"type": "list", "elements": "str"},
+            "hashes": {"type": "dict", "default": {}},
+            "resumes": {"type": "list", "elements": "str", "default": []},
             "phase": {"type": "str"},
-            "hash": {"type": "str", "default": ""},
+            "next": {"type": "str"},
             "run": {"type": "str", "default": ""},
             "path": {"type": "path", "default": "/var/lib/sugar-deploy/journal.json"},
         },
-        required_if=[("state", "begun", ("phase",)), ("state", "done", ("phase",))],
+        required_if=[("state", "begun", ("phases",)), ("state", "done", ("phase",))],
         supports_check_mode=True,
     )
     want = module.params
     phases = read(want["path"])
     before = dict(phases)
+    result = {}
     if want["state"] == "begun":
-        phases.pop(want["phase"], None)
-    elif want["state"] == "done":
+        result["to_apply"] = left_to_apply(phases, want)
+        begins = result["to_apply"][0] if result["to_apply"] else None
+    else:
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        phases[want["phase"]] = {"hash": want["hash"], "run": want["run"], "time": now}
+        phases[want["phase"]] = {"hash": want["hashes"].get(want["phase"], ""), "run": want["run"], "time": now}
+        begins = want["next"]
+    phases.pop(begins, None)
     if phases != before and not module.check_mode:
         try:
             write(want["path"], phases)
         except OSError as error:
             module.fail_json(msg=f"cannot write {want['path']}: {error.strerror}. Free some space on that disk.")
-    module.exit_json(changed=False, phases=phases)
+    module.exit_json(changed=False, phases=phases, **result)
 
 
 if __name__ == "__main__":
