@@ -19,11 +19,11 @@ DISCO = "{http://jabber.org/protocol/disco#info}"
 class Laptop(Client):
     """A registered user; `online()` makes it a buddy."""
 
-    def __init__(self, port: int, domain: str, number: int) -> None:
+    def __init__(self, port: int, domain: str, number: int, resource: str = "sugar") -> None:
         super().__init__(port, domain)
         self.name, self.password = account(number)
         self.register(self.name, self.password)  # or a conflict: it is known already
-        self.login(self.name, self.password)
+        self.login(self.name, self.password, resource)
 
     def online(self) -> Laptop:
         """Asks for the roster, then shows itself."""

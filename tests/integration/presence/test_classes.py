@@ -33,7 +33,6 @@ class Daemon(http.server.ThreadingHTTPServer):
         """How often it was asked for the classes."""
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
-
     def is_heard(self, groups: dict[str, list[str]]) -> None:
         """From now on these are the classes, and the server knows it."""
         self.groups, asked, deadline = groups, self.asked, time.monotonic() + 20
