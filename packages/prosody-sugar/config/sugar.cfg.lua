@@ -32,7 +32,8 @@ pep_max_items = 1
 
 -- telepathy-gabble stands still after the stream features when GnuTLS >= 3.6 agrees on TLS 1.3. The laptops of the
 -- first generations know nothing newer than TLS 1.0, which OpenSSL speaks only at security level 0; no client of
--- Sugar verifies certificates, so more than protection against listeners is not to be had from TLS anyway.
+-- Sugar verifies certificates, so more than protection against listeners is not to be had from TLS anyway. On a server
+-- that is on no LAN the role presence asks for TLS 1.2.
 local laptop_tls = {
 	protocol = "tlsv1+";
 	options = { "no_tlsv1_3"; "cipher_server_preference" };

@@ -104,7 +104,7 @@ def render(folder: Path, **variables: object) -> str:
         "presence__neighborhood": "school",
         "presence__accounts": "anyone",
         "presence__unused_account_days": 400,
-        "presence__networks": [],
+        "presence__networks": ["127.0.0.0/8"],
         "presence__peers": [],
         "presence__drop_ins": [str(folder / "test.conf")],
     }
