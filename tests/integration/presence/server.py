@@ -70,10 +70,16 @@ class Server:
         self.process.wait(20)
 
     def pids(self) -> list[int]:
-        """The server's process, which may be a child of a wrapper."""
+        """The server's process, which may be under wrappers, and those."""
         assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        found = [self.process.pid]
+        for pid in found:
+            found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return found
+
+    def open_files(self) -> int:
+        """How many files and connections it holds."""
+        return sum(1 for pid in self.pids() for _ in Path(f"/proc/{pid}/fd").iterdir())
 
     def resident_mib(self) -> float:
         """Its memory."""
@@ -139,7 +145,7 @@ def running(
 
 def _prepare(server: Server, more: str, variables: dict[str, object]) -> None:
     folder = server.folder
-    (folder / "data").mkdir()
+    (folder / "data").mkdir(exist_ok=True)
     shutil.copytree(PACKAGE / "modules", folder / "modules")
     (folder / "sugar.cfg.lua").write_text((PACKAGE / "config" / "sugar.cfg.lua").read_text())
     (folder / "test.conf").write_text(

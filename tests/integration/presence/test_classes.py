@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from .conftest import RELEASES
 from .laptop import Laptop
 from .server import Server, running
 from .wire import Client, account, condition
@@ -70,9 +71,10 @@ def daemon() -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
-def school(daemon: Daemon) -> Iterator[Server]:
+def school(request: pytest.FixtureRequest, daemon: Daemon) -> Iterator[Server]:
     address = f'sugar_daemon = "http://127.0.0.1:{daemon.server_address[1]}/client"\n'
-    with running(SETTINGS + address, presence__accounts="registered") as server:
+    release = RELEASES[request.param]
+    with running(SETTINGS + address, command=release, presence__accounts="registered") as server:
         yield server
 
 

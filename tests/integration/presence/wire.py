@@ -47,12 +47,18 @@ class Client:
     """One XMPP stream; `seen` holds all stanzas received, in their order."""
 
     def __init__(
-        self, port: int, domain: str, *, context: ssl.SSLContext | None = None, source: str = "127.0.0.1"
+        self,
+        port: int,
+        domain: str,
+        *,
+        context: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
+        raw: socket.socket | None = None,
     ) -> None:
         self.domain = domain
         self.jid = ""
         self.seen: list[Element] = []
-        raw = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
+        raw = raw or socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
         self.socket = (context or tls()).wrap_socket(raw, server_hostname=domain)
         self.open()
 
