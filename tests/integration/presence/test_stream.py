@@ -57,7 +57,7 @@ def test_what_only_the_first_laptops_speak_stays_on_the_lan(release: str) -> Non
     """A server that is on no LAN can be reached by everybody."""
     newest_of_old = tls(maximum=ssl.TLSVersion.TLSv1_1)
     with running(command=RELEASES[release], presence__networks=[]) as server:
-        for name in (server.domain, None):
+        for name in (server.domain, f"conference.{server.domain}", None):
             with pytest.raises(ssl.SSLError):
                 _handshake(server.tls_port, name, newest_of_old)
             assert _handshake(server.tls_port, name, tls()) == "TLSv1.2"
