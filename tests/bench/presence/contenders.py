@@ -47,7 +47,7 @@ class Contender:
     """What remains to be done when it listens."""
 
 
-def _prosody(place: Place, extra: str) -> list[str]:
+def _prosody(place: Place, extra: str, certificates: str = "") -> list[str]:
     shutil.copytree(PACKAGE / "modules", place.folder / "modules")
     shutil.copy(PACKAGE / "config" / "sugar.cfg.lua", place.folder / "sugar.cfg.lua")
     (place.folder / "data").mkdir()
@@ -63,7 +63,7 @@ c2s_ports = {{}}
 c2s_direct_tls_ports = {{ {place.port} }}
 admin_socket = "{home}/prosody.sock"
 log = {{ warn = "{home}/log" }}
-local tls = {{ certificate = "{home}/cert.pem"; key = "{home}/key.pem"; protocol = "tlsv1_2" }}
+local tls = {{ certificate = "{home}/cert.pem"; key = "{home}/key.pem"; {certificates}protocol = "tlsv1_2" }}
 c2s_direct_tls_ssl = tls
 VirtualHost "{DOMAIN}"
 	ssl = tls
@@ -83,7 +83,12 @@ def _modules(*more: str) -> str:
 
 
 def _ours(place: Place) -> list[str]:
-    return _prosody(place, "")
+    subprocess.run([PACKAGE / "bin" / "certificate", DOMAIN, place.folder], check=True, stdout=subprocess.DEVNULL)
+    pairs = (
+        f'{{ certificate = "{roots.HOME}/{name}.crt"; key = "{roots.HOME}/{name}.key" }}'
+        for name in (DOMAIN, f"{DOMAIN}-ecdsa")
+    )
+    return _prosody(place, "", f"certificates = {{ {'; '.join(pairs)} }}; ")
 
 
 def _mod_groups(place: Place) -> list[str]:
