@@ -232,9 +232,11 @@ function module.restore(saved)
 	for jid, views in pairs(saved.nodes or {}) do
 		for session, known in pairs(views) do
 			local view = users[jid] and users[jid].views[session];
-			if view then
+			if view and known[2] then
 				view.hash, view.nodes = known[1], known[2];
 				neighborhoods.look(view);
+			elseif view and session.presence then
+				capabilities.update(view, session.presence); -- the answer was still to come
 			end
 		end
 	end
