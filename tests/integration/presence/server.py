@@ -113,6 +113,8 @@ def render(folder: Path, **variables: object) -> str:
         "presence__networks": ["127.0.0.0/8"],
         "presence__peers": [],
         "presence__drop_ins": [str(folder / "test.conf")],
+        "presence__ecdsa": {"stat": {"exists": True}},
+        "presence__ecdsa_certificate": folder / f"{variables.get('presence__domain', DOMAIN)}-ecdsa",
     }
     return environment.from_string(TEMPLATE.read_text()).render(defaults | variables)
 

@@ -68,12 +68,37 @@ def test_what_only_the_first_laptops_speak_stays_on_the_lan(release: str) -> Non
         laptop.close()
 
 
-def test_the_certificate_names_the_domain_and_its_rooms(server: Server) -> None:
+def _cipher(port: int, name: str | None, context: ssl.SSLContext) -> str:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
+        context.wrap_socket(raw, server_hostname=name) as wrapped,
+    ):
+        assert wrapped.session is None or not wrapped.session.has_ticket  # nobody would come back with it
+        return (wrapped.cipher() or ("",))[0]
+
+
+@pytest.mark.parametrize("sni", [True, False])
+@pytest.mark.parametrize(
+    ("known", "agreed"),
+    [
+        ("ALL", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("aRSA", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("kRSA+AES+SHA1", "AES256-SHA"),  # OpenSSL 0.9.8, which has no elliptic curves
+    ],
+)
+def test_a_laptop_gets_the_certificate_that_it_knows(server: Server, sni: bool, known: str, agreed: str) -> None:
     context = tls()
-    context.load_verify_locations(server.folder / f"{server.domain}.crt")
+    context.set_ciphers(f"{known}:@SECLEVEL=0")
+    assert _cipher(server.tls_port, server.domain if sni else None, context) == agreed
+
+
+@pytest.mark.parametrize(("known", "kind"), [("ECDSA", "-ecdsa"), ("RSA", "")])
+def test_the_certificates_name_the_domain_and_its_rooms(server: Server, known: str, kind: str) -> None:
+    context = tls()
+    context.load_verify_locations(server.folder / f"{server.domain}{kind}.crt")
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = True
-    context.set_ciphers("DEFAULT@SECLEVEL=2")
+    context.set_ciphers(f"ECDHE+a{known}:@SECLEVEL=2")
     for name in (server.domain, f"conference.{server.domain}"):
         assert _handshake(server.tls_port, name, context) == "TLSv1.2"
 

@@ -159,11 +159,6 @@ local function advertised(presence)
 	return caps.attr.node .. "#" .. ver .. "#" .. (caps.attr.ext or ""), caps.attr.node .. "#" .. ver;
 end
 
-local function ask(view, node)
-	view.session.send(st.iq({ type = "get", id = "sugar-caps", from = view.user.jid, to = view.session.full_jid })
-		:tag("query", { xmlns = xmlns_disco, node = node }));
-end
-
 local function answered(stanza)
 	local query = stanza:get_child("query", xmlns_disco);
 	if not query then return; end
@@ -180,5 +175,5 @@ end
 return {
 	letter = letter; content_of = content_of; load = load_items;
 	follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
-	is_open = is_open; advertised = advertised; ask = ask; answered = answered; known_nodes = known_nodes;
+	is_open = is_open; advertised = advertised; answered = answered; known_nodes = known_nodes;
 };
