@@ -75,3 +75,28 @@ describe("a letter", function ()
 		assert.are.equal("b@school", stanza.attr.to);
 	end);
 end);
+
+describe("what is published", function ()
+	local NAMES = { "name", "type", "room", "activity", "node", "color", "key", "xmlns" };
+
+	local function item(first, last, step, text)
+		local attributes = {};
+		for i = first, last, step do attributes[NAMES[i]] = tostring(i); end
+		return st.stanza("item"):tag("properties", attributes):text_tag("property", text):reset();
+	end
+
+	it("is the same in whatever order its attributes were written", function ()
+		assert.are.equal(items.payload(item(1, #NAMES, 1, "x")), items.payload(item(#NAMES, 1, -1, "x")));
+	end);
+
+	it("is another with another attribute or text", function ()
+		local known = items.payload(item(1, #NAMES, 1, "x"));
+		assert.are_not.equal(known, items.payload(item(1, #NAMES, 1, "y")));
+		assert.are_not.equal(known, items.payload(item(1, #NAMES - 1, 1, "x")));
+	end);
+
+	it("may be nothing", function ()
+		assert.is_nil(items.payload(nil));
+		assert.is_nil(items.payload(st.stanza("item")));
+	end);
+end);

@@ -42,8 +42,28 @@ local function event(user, kind, node, item)
 	return letter(user, message, node);
 end
 
+-- An element as a text to compare; as XML the same attributes may come in another order. No XML holds the marks.
+local function add_element(element, parts)
+	local names = {};
+	for name in pairs(element.attr) do names[#names + 1] = name; end
+	table.sort(names);
+	parts[#parts + 1] = "\2" .. element.name;
+	for _, name in ipairs(names) do parts[#parts + 1] = "\3" .. name .. "\4" .. element.attr[name]; end
+	for _, child in ipairs(element) do
+		if type(child) == "string" then
+			parts[#parts + 1] = "\5" .. child;
+		else
+			add_element(child, parts);
+		end
+	end
+	parts[#parts + 1] = "\6";
+end
+
 local function payload(item)
-	return item and item.tags[1] and tostring(item.tags[1]);
+	if not item or not item.tags[1] then return; end
+	local parts = {};
+	add_element(item.tags[1], parts);
+	return table.concat(parts);
 end
 
 -- Who may hear: everybody who shares presence, unless the owner has said otherwise.
@@ -158,6 +178,7 @@ local function answered(stanza)
 end
 
 return {
-	letter = letter; load = load_items; follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
+	letter = letter; payload = payload; load = load_items;
+	follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
 	is_open = is_open; advertised = advertised; answered = answered; known_nodes = known_nodes;
 };
