@@ -5,9 +5,7 @@
 -- The generational collector (see sugar.cfg.lua) falls back to Lua's pause where much of the memory has to stay, as
 -- when a whole school comes back: by default it then lets the memory double before it looks again, and Prosody's
 -- settings of this mode do not reach it. And where nothing happens nothing is collected. New memory is looked through
--- whenever there is a fifth more, which is too often for what it saves where all is little. And what a connection
--- leaves is mostly OpenSSL's, of which the collector knows nothing: when many have gone, and may all come back at
--- once, it is told.
+-- whenever there is a fifth more, which is too often for what it saves where all is little.
 
 module:set_global();
 
@@ -21,8 +19,6 @@ local GROWTH = 1.1; -- less is not worth a whole collection
 
 local LITTLE = 24 * 1024; -- KiB in all
 local USUAL, SELDOM = 20, 100; -- percent that are new
-local MANY = 100; -- who have gone
-local SOON = 0.5; -- seconds later, so that all who go together are in it
 
 local pause_before = collectgarbage("setpause", PAUSE);
 local cpu, at = clock(), get_time();
@@ -45,20 +41,8 @@ local function collect()
 	pace();
 end
 
-local gone = 0;
-
-local function note_gone()
-	gone = gone + 1;
-	if gone ~= MANY then return; end
-	module:add_timer(SOON, function ()
-		gone = 0;
-		collect();
-	end);
-end
-
 function module.add_host(host_module)
 	host_module:hook("resource-bind", pace);
-	host_module:hook("resource-unbind", note_gone);
 end
 
 module:add_timer(interval, function ()

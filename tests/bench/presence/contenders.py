@@ -1,7 +1,7 @@
 """The servers that are compared, each set up in a scratch folder as it would be for a school.
 
-All have TLS 1.2 with a certificate of RSA, the same queue for connections and no limits of traffic; ours also has what
-its package brings: a certificate with ECDSA, ciphers and options. The rivals on Prosody have these options and our
+All have TLS 1.2 with a certificate of RSA, the same queue for connections and no limits of traffic; ours also has
+the certificate with ECDSA that its package makes. The rivals on Prosody have our ciphers and options of TLS and our
 tuned garbage collector, too, and our two modules without which Sugar's client could not register at all.
 """
 
