@@ -10,7 +10,7 @@ modules_enabled = {
 	"admin_shell"; -- prosodyctl shell, for the administrator on the machine itself
 	"limits"; -- of what one connection may send
 	"sugar_roster"; "sugar_register"; "sugar_replies"; "sugar_alive"; "sugar_expiry"; -- of this package
-	"sugar_bounds"; "sugar_rooms"; "sugar_memory";
+	"sugar_bounds"; "sugar_rooms"; "sugar_disco"; "sugar_memory";
 }
 
 -- No other servers, unless the school is of a federation (prosody.cfg.lua then says so); no messages kept for absent
@@ -32,11 +32,13 @@ pep_max_items = 1
 
 -- telepathy-gabble stands still after the stream features when GnuTLS >= 3.6 agrees on TLS 1.3. The laptops of the
 -- first generations know nothing newer than TLS 1.0, which OpenSSL speaks only at security level 0; no client of
--- Sugar verifies certificates, so more than protection against listeners is not to be had from TLS anyway.
+-- Sugar verifies certificates, so more than protection against listeners is not to be had from TLS anyway. None of them
+-- takes up a former session either, so they are not given tickets for that. On a server that is on no LAN the role
+-- presence asks for TLS 1.2.
 local laptop_tls = {
 	protocol = "tlsv1+";
-	options = { "no_tlsv1_3"; "cipher_server_preference" };
-	ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES:!aNULL:!eNULL:@SECLEVEL=0";
+	options = { "no_tlsv1_3"; "cipher_server_preference"; "no_ticket" };
+	ciphers = "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:RSA+AESGCM:RSA+AES:!aNULL:!eNULL:@SECLEVEL=0";
 }
 ssl = laptop_tls
 c2s_direct_tls_ssl = laptop_tls

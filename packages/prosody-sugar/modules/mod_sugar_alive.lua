@@ -4,7 +4,8 @@
 --
 -- A battery that is empty ends no TCP connection: the others would see the child for as long as TCP tries. A client
 -- that has been silent for sugar_silence_seconds is asked for a sign of life; after twice as long it is gone. (Not
--- by Prosody's own read timeout: that one is forgotten whenever mod_limits makes a connection wait.)
+-- by Prosody's own read timeout: that one is forgotten whenever mod_limits makes a connection wait. It is put off at
+-- each piece that is read, so connections that are looked after here do without.)
 
 local filters = require "util.filters";
 local st = require "util.stanza";
@@ -27,9 +28,25 @@ local function sessions()
 	return found;
 end
 
+local function no_timeout() end
+
 local function listen(session)
 	heard_at[session] = now();
 	filters.add_filter(session, "bytes/in", hear);
+	local connection = session.conn;
+	if connection and connection.setreadtimeout then
+		connection:setreadtimeout(false);
+		connection.setreadtimeout = no_timeout;
+	end
+end
+
+local function leave(session)
+	filters.remove_filter(session, "bytes/in", hear);
+	local connection = session.conn;
+	if connection and connection.setreadtimeout == no_timeout then
+		connection.setreadtimeout = nil;
+		connection:setreadtimeout();
+	end
 end
 
 local function ask(session)
@@ -65,5 +82,5 @@ function module.load()
 end
 
 function module.unload()
-	for _, session in ipairs(sessions()) do filters.remove_filter(session, "bytes/in", hear); end
+	for _, session in ipairs(sessions()) do leave(session); end
 end

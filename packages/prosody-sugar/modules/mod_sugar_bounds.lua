@@ -1,10 +1,11 @@
--- mod_sugar_bounds: what one user may publish, and for how long it is kept
+-- mod_sugar_bounds: what one user may publish and hold open, and for how long it is kept
 -- Copyright (C) 2026 The sugar-deploy developers
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- Items of PEP are in memory, one for each node (pep_max_items). The five nodes of Sugar's client are never refused;
 -- what they hold is bounded by the size of a stanza. Of other nodes a user has a few names, and small items. When a
--- user has been away for a while its items go: laptops publish theirs at each login.
+-- user has been away for a while its items go: laptops publish theirs at each login. A card (vCard) is on the disk as
+-- long as the account, and so is small, too. And a user has few connections: who opens more loses the oldest.
 
 local st = require "util.stanza";
 local get_time = require "util.time".now;
@@ -12,6 +13,8 @@ local get_time = require "util.time".now;
 local pep = module:depends("pep");
 local most_names = module:get_option_number("sugar_other_nodes", 16);
 local most_bytes = module:get_option_number("sugar_other_item_bytes", 16 * 1024);
+local most_card_bytes = module:get_option_number("sugar_card_bytes", 64 * 1024);
+local most_sessions = module:get_option_number("sugar_sessions", 10);
 local away_seconds = module:get_option_number("sugar_away_seconds", 60 * 60);
 
 local xmlns_pubsub = "http://jabber.org/protocol/pubsub";
@@ -55,6 +58,23 @@ module:hook("iq/bare/" .. xmlns_pubsub .. ":pubsub", function (event)
 	end
 	own[node], names[session.username] = true, own;
 end, 10);
+
+module:hook("iq/bare/vcard-temp:vCard", function (event)
+	local session, stanza = event.origin, event.stanza;
+	if stanza.attr.type ~= "set" or #tostring(stanza) <= most_card_bytes then return; end
+	session.send(st.error_reply(stanza, "modify", "not-acceptable", "The card is too large here."));
+	return true;
+end, 10);
+
+module:hook("pre-resource-bind", function (event)
+	local user = prosody.hosts[module.host].sessions[event.session.username];
+	if not user or user.sessions[event.resource] or count(user.sessions) < most_sessions then return; end
+	local oldest;
+	for _, session in pairs(user.sessions) do
+		if not oldest or session.conntime < oldest.conntime then oldest = session; end
+	end
+	oldest:close({ condition = "resource-constraint", text = "This account has too many connections" });
+end);
 
 -- Those who are away
 

@@ -58,3 +58,12 @@ module:add_timer(0, function ()
 	http.request(url, { headers = { Connection = "close" } }, answered);
 	return failures == 0 and class_of and seconds or math.min(seconds, 5);
 end);
+
+-- A reload forgets nobody's class: it would let everybody appear and vanish again.
+function module.save()
+	return { class_of = class_of; last_body = last_body };
+end
+
+function module.restore(saved)
+	class_of, last_body = saved.class_of, saved.last_body;
+end

@@ -3,25 +3,37 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- A laptop that is set up anew has a new key, hence a new account, and never comes back to its old one. The day of an
--- account's last login is noted, at most once in a week, for flash wears out. An account of which nothing is noted
--- yet begins today. A laptop whose account was removed makes it again by itself.
+-- account's last login is noted, at most once in a week, for flash wears out; it is read once, and then known. An
+-- account of which nothing is noted yet begins today. A laptop whose account was removed makes it again by itself.
+--
+-- A school's clock may be wrong: its battery is empty, or somebody sets it. So no date is taken for an earlier one, and
+-- nothing is removed before the days have gone on one after the other for a while.
 
 local usermanager = require "core.usermanager";
 
 local DAY = 24 * 60 * 60;
+local LONGEST_PAUSE, STEADY = 90, 14; -- days: holidays with the server switched off; until the clock is believed
 local days = module:get_option_number("sugar_unused_account_days", 400);
 local first_seconds = module:get_option_number("sugar_expiry_first_seconds", 600);
 
 local seen = module:open_store("sugar_seen");
+local days_known = {}; -- account -> what its store has
 
 local function today()
 	return math.floor(os.time() / DAY);
 end
 
 local function note(username, day)
-	local known = seen:get(username);
-	if not known or known.day > day or day - known.day >= 7 then seen:set(username, { day = day }); end
-	return known;
+	local known = days_known[username];
+	if not known then
+		local stored = seen:get(username);
+		known = stored and stored.day;
+	end
+	if not known or day - known >= 7 then
+		if not seen:set(username, { day = day }) then return; end
+		known = day;
+	end
+	days_known[username] = known;
 end
 
 module:hook("resource-bind", function (event)
@@ -29,10 +41,21 @@ module:hook("resource-bind", function (event)
 end, -10);
 
 module:hook_global("user-deleted", function (event)
-	if event.host == module.host then seen:set(event.username, nil); end
+	if event.host ~= module.host then return; end
+	seen:set(event.username, nil);
+	days_known[event.username] = nil;
 end);
 
+local function is_clock_steady()
+	local clock, day = seen:get(nil) or {}, today();
+	if not clock.day or day < clock.day or day > clock.day + LONGEST_PAUSE then clock.since = day; end
+	clock.day = day;
+	seen:set(nil, clock);
+	return day - clock.since >= STEADY;
+end
+
 local function expire()
+	if not is_clock_steady() then return DAY; end
 	local online = prosody.hosts[module.host].sessions;
 	local unused = {};
 	for username in usermanager.users(module.host) do

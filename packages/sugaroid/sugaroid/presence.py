@@ -99,16 +99,11 @@ class Presence(Client):
         return True
 
     async def _discover(self) -> None:
-        """PEP on the domain or the own account, and the first conference service among the domain's items."""
+        """PEP on the domain or the own account, and rooms."""
         self.has_pep = ("pubsub", "pep") in await self.identities(self.server)
         if not self.has_pep:
             self.has_pep = ("pubsub", "pep") in await self.identities(self.jid)
-        items = await self.iq("get", tag("query", {"xmlns": names.DISCO_ITEMS}), to=self.server)
-        for item in items.iterfind(f"{{{names.DISCO_ITEMS}}}query/{{{names.DISCO_ITEMS}}}item"):
-            jid = item.get("jid")
-            if jid is not None and ("conference", "text") in await self.identities(jid, names.MUC):
-                self.conference = jid
-                return
+        self.conference = await self.conference_service()
 
     async def _publish_self(self) -> None:
         if not self.has_pep:

@@ -20,9 +20,11 @@ _HEAD = (
     "all reconnect CPU",
     "all back after",
     "idle CPU",
+    "RSS at start",
     "peak RSS",
     "bytes a pair",
     "all see all after",
+    "said twice",
     "wrong",
 )
 _WRONG = ("arrive", "rejoin", "introduce", "lesson", "reconnect", "leave")
@@ -67,9 +69,11 @@ def _cells(row: dict[str, Any], ours: dict[str, Any] | None) -> list[str]:
         _cpu(row, "reconnect"),
         f"{back['seconds']:.1f} s" if back else "",
         f"{idle['cpu_seconds'] / idle['seconds'] * 100:.1f} %" if idle else "",
+        f"{row['start_mib']:.0f} MiB",
         f"{row['peak_mib']:.0f} MiB",
         f"{sent / pairs:,.0f}" if complete else "",
         f"{arrive['seconds'] + introduce['seconds']:.1f} s" if complete else "",
+        f"{sum(phase['twice'] for name in _WRONG if (phase := finished(row, name))):,}",
         wrong(row),
     ]
 

@@ -18,15 +18,18 @@ Fresh = Callable[..., Laptop]
 
 
 RELEASES = {"installed": installed, "trixie": trixie.command}
-ON_BOTH = ("bounds", "conformance", "neighborhood", "rooms", "stream")
+ON_BOTH = ("bounds", "classes", "conformance", "crowd", "hostile", "mishaps", "neighborhood", "rooms", "stream")
 """Tests of these are run against both releases of Prosody."""
+SCOPES = {"server": "session", "school": "module"}
+"""The servers that they use, by the name of the fixture."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The same tests, with the next release's server."""
     name = metafunc.module.__name__.rpartition(".test_")[2]
-    if "server" in metafunc.fixturenames and name.startswith(ON_BOTH):
-        metafunc.parametrize("server", list(RELEASES), indirect=True, scope="session")
+    for fixture, scope in SCOPES.items():
+        if fixture in metafunc.fixturenames and name.startswith(ON_BOTH):
+            metafunc.parametrize(fixture, list(RELEASES), indirect=True, scope=scope)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import socket
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
@@ -19,11 +20,13 @@ DISCO = "{http://jabber.org/protocol/disco#info}"
 class Laptop(Client):
     """A registered user; `online()` makes it a buddy."""
 
-    def __init__(self, port: int, domain: str, number: int) -> None:
-        super().__init__(port, domain)
+    def __init__(
+        self, port: int, domain: str, number: int, resource: str = "sugar", *, raw: socket.socket | None = None
+    ) -> None:
+        super().__init__(port, domain, raw=raw)
         self.name, self.password = account(number)
         self.register(self.name, self.password)  # or a conflict: it is known already
-        self.login(self.name, self.password)
+        self.login(self.name, self.password, resource)
 
     def online(self) -> Laptop:
         """Asks for the roster, then shows itself."""
@@ -77,6 +80,14 @@ class Laptop(Client):
     def story_of(self, other: Client) -> list[str]:
         """What was seen of another laptop, in its order: roster subscriptions and presence."""
         return list(self._story(other, self.settle()))
+
+    def until_here(self, other: Client, seconds: float = 15) -> None:
+        """Waits for another laptop's presence."""
+        self.wait(lambda s: s.get("from") == other.jid and s.get("type") is None, seconds=seconds)
+
+    def until_gone(self, other: Client, seconds: float = 15) -> None:
+        """Waits until another laptop has left."""
+        self.wait(lambda s: s.get("from") == other.jid and s.get("type") == "unavailable", seconds=seconds)
 
     def _story(self, other: Client, seen: list[Element]) -> Iterator[str]:
         for stanza in seen:

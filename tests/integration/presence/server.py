@@ -72,10 +72,16 @@ class Server:
         self.process.wait(20)
 
     def pids(self) -> list[int]:
-        """The server's process, which may be a child of a wrapper."""
+        """The server's process, which may be under wrappers, and those."""
         assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        found = [self.process.pid]
+        for pid in found:
+            found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return found
+
+    def open_files(self) -> int:
+        """How many files and connections it holds."""
+        return sum(1 for pid in self.pids() for _ in Path(f"/proc/{pid}/fd").iterdir())
 
     def resident_mib(self) -> float:
         """Its memory."""
@@ -106,9 +112,11 @@ def render(folder: Path, **variables: object) -> str:
         "presence__neighborhood": "school",
         "presence__accounts": "anyone",
         "presence__unused_account_days": 400,
-        "presence__networks": [],
+        "presence__networks": ["127.0.0.0/8"],
         "presence__peers": [],
         "presence__drop_ins": [str(folder / "test.conf")],
+        "presence__ecdsa": {"stat": {"exists": True}},
+        "presence__ecdsa_certificate": folder / f"{variables.get('presence__domain', DOMAIN)}-ecdsa",
     }
     return environment.from_string(TEMPLATE.read_text()).render(defaults | variables)
 
@@ -141,7 +149,7 @@ def running(
 
 def _prepare(server: Server, more: str, variables: dict[str, object]) -> None:
     folder = server.folder
-    (folder / "data").mkdir()
+    (folder / "data").mkdir(exist_ok=True)
     shutil.copytree(PACKAGE / "modules", folder / "modules")
     (folder / "sugar.cfg.lua").write_text((PACKAGE / "config" / "sugar.cfg.lua").read_text())
     (folder / "test.conf").write_text(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import pytest
+
 from .laptop import Laptop
 from .published import COLOUR, buddy
 from .server import Server, running
-from .wire import BUDDY, PUBSUB, condition
+from .wire import BUDDY, CLIENT, PUBSUB, ROSTER, condition
 
 Fresh = Callable[..., Laptop]
 OWNER = "http://jabber.org/protocol/muc#owner"
@@ -85,6 +89,46 @@ def test_a_node_keeps_one_item(laptop: Fresh) -> None:
         publish = f"<publish node='{node}'><item><x xmlns='urn:x'/></item></publish>"
         asked = ana.iq("set", f"<pubsub xmlns='{PUBSUB[1:-1]}'>{publish}{several}</pubsub>")
         assert condition(asked) in {"not-acceptable", "bad-request"}
+
+
+def test_contacts_of_one_s_own_are_few_and_little_is_noted_about_them(laptop: Fresh) -> None:
+    def note(jid: str, more: str = "") -> Element:
+        return ana.iq("set", f"<query xmlns='{ROSTER[1:-1]}'><item jid='{jid}' {more}/></query>")
+
+    ana = laptop().online()
+    assert [note(f"{number}@x").get("type") for number in range(102)] == ["result"] * 100 + ["error"] * 2
+    assert note("0@x", "name='known'").get("type") == "result"
+    assert condition(note("1@x", f"name='{'x' * 3000}'")) == "not-allowed"
+    assert note("2@x", "subscription='remove'").get("type") == "result"
+    assert note("new@x").get("type") == "result"
+    assert condition(note("one-more@x")) == "not-allowed"
+
+
+def test_a_card_is_small(laptop: Fresh) -> None:
+    def publish(size: int) -> Element:
+        return ana.iq("set", f"<vCard xmlns='vcard-temp'><NOTE>{'x' * size}</NOTE></vCard>")
+
+    ana = laptop().online()
+    assert publish(60_000).get("type") == "result"
+    assert condition(publish(70_000)) == "not-acceptable"
+    assert len(ana.iq("get", "<vCard xmlns='vcard-temp'/>").findtext(".//{vcard-temp}NOTE") or "") == 60_000
+
+
+def test_who_opens_more_connections_than_a_child_needs_loses_the_oldest(server: Server, laptop: Fresh) -> None:
+    ana, number = laptop().online(), 700
+    opened = [Laptop(server.tls_port, server.domain, number, f"r{place}").online() for place in range(12)]
+    try:
+        for lost in opened[:2]:
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                lost.wait(lambda _: False)
+        for kept in opened[2:]:
+            kept.settle()
+        here = Counter(s.get("from") for s in ana.settle() if s.tag == CLIENT + "presence" and not s.get("type"))
+        gone = Counter(s.get("from") for s in ana.settle() if s.get("type") == "unavailable")
+        assert here - gone == Counter(each.jid for each in [ana, *opened[2:]])
+    finally:
+        for each in opened:
+            each.socket.close()
 
 
 def test_no_owner_makes_a_room_stay(server: Server, laptop: Fresh) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from .conftest import RELEASES
 from .laptop import Laptop
 from .server import Server, running
 from .wire import Client, account, condition
 
+HERE, GONE = ["roster both", "available"], ["unavailable", "roster remove"]
 SETTINGS = """
 sugar_neighborhood = "class"
 sugar_classes_seconds = 0.2
@@ -27,7 +30,16 @@ class Daemon(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.groups: dict[str, list[str]] | None = {}
         self.registered: set[str] = set()
+        self.asked = 0
+        """How often it was asked for the classes."""
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def is_heard(self, groups: dict[str, list[str]]) -> None:
+        """From now on these are the classes, and the server knows it."""
+        self.groups, asked, deadline = groups, self.asked, time.monotonic() + 20
+        while self.asked < asked + 2:  # what was answered before the second question has been taken in
+            assert time.monotonic() < deadline, "nobody asks for the classes"
+            time.sleep(0.05)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -40,6 +52,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "/client/find": {"registered": account in self.server.registered},
         }
         answer = answers[path]
+        self.server.asked += path == "/client/groups"
         body = json.dumps({"success": "OK", **(answer or {})}).encode()
         self.send_response(200 if answer else 503)
         self.send_header("Content-Length", str(len(body)))
@@ -58,9 +71,10 @@ def daemon() -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
-def school(daemon: Daemon) -> Iterator[Server]:
+def school(request: pytest.FixtureRequest, daemon: Daemon) -> Iterator[Server]:
     address = f'sugar_daemon = "http://127.0.0.1:{daemon.server_address[1]}/client"\n'
-    with running(SETTINGS + address, presence__accounts="registered") as server:
+    release = RELEASES[request.param]
+    with running(SETTINGS + address, command=release, presence__accounts="registered") as server:
         yield server
 
 
@@ -86,9 +100,8 @@ def _until(laptop: Laptop, other: Laptop, story: list[str]) -> None:
 
 
 def test_classes_are_switched_while_laptops_are_there(child: Callable[[int], Laptop], daemon: Daemon) -> None:
-    here, gone = ["roster both", "available"], ["unavailable", "roster remove"]
-    daemon.groups = {"a": [account(1)[0], account(2)[0]], "b": [account(3)[0]]}
-    time.sleep(1)
+    here, gone = HERE, GONE
+    daemon.is_heard({"a": [account(1)[0], account(2)[0]], "b": [account(3)[0]]})
     first, second, third, teacher = map(child, (1, 2, 3, 4))
     _until(first, second, here)
     _until(second, first, here)
@@ -115,6 +128,41 @@ def test_classes_are_switched_while_laptops_are_there(child: Callable[[int], Lap
     assert third.story_of(second) == here
     third.settle()
     assert third.colours_of(first) == ["#111111,#222222"]
+
+
+def test_reloading_any_of_the_modules_shows_and_hides_nobody(
+    child: Callable[[int], Laptop], daemon: Daemon, school: Server
+) -> None:
+    classes = {"a": [account(11)[0], account(12)[0], account(14)[0]], "b": [account(13)[0]]}
+    daemon.is_heard(classes)
+    first, second, third = map(child, (11, 12, 13))
+    _until(first, second, HERE)
+    for module in ("sugar_classes", "pep", "sugar_roster"):
+        assert "OK" in school.shell(f"module:reload('{module}')")
+        daemon.is_heard(classes)
+        assert first.story_of(second) == second.story_of(first) == HERE, module
+        assert third.story_of(first) == first.story_of(third) == [], module
+    late = child(14)
+    _until(first, late, HERE)
+    _until(late, second, HERE)
+    assert late.story_of(third) == third.story_of(late) == []
+
+
+def test_classes_are_switched_on_and_off_while_laptops_are_there(
+    child: Callable[[int], Laptop], daemon: Daemon, school: Server
+) -> None:
+    daemon.is_heard({"a": [account(21)[0], account(22)[0]], "b": [account(23)[0]]})
+    first, second, third = map(child, (21, 22, 23))
+    settings = school.folder / "test.conf"
+    story: list[str] = []
+    for neighborhood, news in (("school", HERE), ("class", GONE), ("school", HERE), ("class", GONE)):
+        written = settings.read_text()
+        settings.write_text(re.sub('(sugar_neighborhood =) "[a-z]*"', rf'\1 "{neighborhood}"', written))
+        assert "OK" in school.shell("config:reload()")
+        story += news
+        for one, other in ((first, third), (third, first), (second, third), (third, second)):
+            _until(one, other, story)
+    assert first.story_of(second) == second.story_of(first) == HERE  # they have been together all the time
 
 
 def test_accounts_are_for_registered_laptops(school: Server, daemon: Daemon) -> None:

@@ -95,6 +95,48 @@ async def test_subscriptions_are_answered_and_change_nothing(classroom: Classroo
 
 
 @in_classroom
+async def test_a_buddy_who_has_just_left_may_be_asked_too(classroom: Classroom) -> None:
+    """The client may not know yet: there is no answer, and nothing is kept of the question."""
+    stored = classroom.server.stored("roster")
+    ana, ben = await classroom.online(), await classroom.online()
+    await ana.sees(ben, HERE)
+    await ben.disconnect()
+    await ana.sees(ben, HERE + GONE)
+    nobody = f"{'0' * 40}@{ana.boundjid.host}"
+    for jid in (ben.boundjid.bare, nobody):
+        for kind in ("subscribe", "subscribed", "unsubscribe", "unsubscribed"):
+            ana.send_presence_subscription(pto=jid, ptype=kind)
+    await ana.settle()
+    assert await ana.contacts() == {}
+    assert classroom.server.stored("roster") == stored
+    again = await classroom.online(number=ben.number)
+    await again.sees(ana, HERE)
+    await ana.sees(again, HERE + GONE + HERE)
+
+
+@in_classroom
+async def test_those_who_have_noted_each_other_agree_as_elsewhere(classroom: Classroom) -> None:
+    """Contacts of one's own are XMPP's, also those who are not there when they are asked; what is kept is small."""
+    ana, ben = await classroom.online(), await classroom.online()
+    await ana.sees(ben, HERE)
+    await ben.disconnect()
+    await ana.sees(ben, HERE + GONE)
+    await ana.update_roster(JID(ben.boundjid.bare), name="Ben", subscription="none")
+    question = ana.make_presence(pto=ben.boundjid.bare, ptype="subscribe", pstatus="x" * 50_000)
+    question.send()
+    await ana.settle()
+    kept = {path.stem: path.stat().st_size for path in classroom.server.stored("roster")}
+    assert 0 < kept[ana.name] < 1000
+    assert 0 < kept[ben.name] < 1000
+    ben = await classroom.logged_in(number=ben.number)
+    ben.send_presence_subscription(pto=ana.boundjid.bare, ptype="subscribed")
+    await ben.settle()
+    await ben.disconnect()
+    await ana.settle()
+    assert await ana.contacts() == {ben.boundjid.bare: "to"}
+
+
+@in_classroom
 async def test_a_child_with_two_resources_is_one_buddy_until_both_have_left(classroom: Classroom) -> None:
     """Each resource shows and hides itself; the line in the roster is the child's."""
     ana = await classroom.online()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from .conftest import RELEASES
 from .laptop import Laptop
 from .server import Server, running
 from .wire import BUDDY, CLIENT, EVENT, ROSTER
@@ -18,8 +19,8 @@ COLOUR = "#00AA00,#AA0000"
 
 
 @pytest.fixture(scope="module")
-def school() -> Iterator[Server]:
-    with running() as server:
+def school(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with running(command=RELEASES[request.param]) as server:
         yield server
 
 

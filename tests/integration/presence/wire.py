@@ -47,12 +47,18 @@ class Client:
     """One XMPP stream; `seen` holds all stanzas received, in their order."""
 
     def __init__(
-        self, port: int, domain: str, *, context: ssl.SSLContext | None = None, source: str = "127.0.0.1"
+        self,
+        port: int,
+        domain: str,
+        *,
+        context: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
+        raw: socket.socket | None = None,
     ) -> None:
         self.domain = domain
         self.jid = ""
         self.seen: list[Element] = []
-        raw = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
+        raw = raw or socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
         self.socket = (context or tls()).wrap_socket(raw, server_hostname=domain)
         self.open()
 
@@ -116,16 +122,17 @@ class Client:
             f"<query xmlns='jabber:iq:register'><username>{name}</username><password>{password}</password></query>",
         )
 
-    def login(self, name: str, password: str) -> None:
-        """Authenticates and binds the resource that Sugar uses."""
+    def login(self, name: str, password: str, resource: str = "sugar") -> None:
+        """Authenticates and binds a resource, the one that Sugar uses."""
         secret = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
         self.send(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>")
         answer = self.wait(lambda stanza: "xmpp-sasl" in stanza.tag)
         assert answer.tag.endswith("success"), answer.tag
         self.open()
-        bound = self.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>sugar</resource></bind>")
+        bind = f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind>"
+        bound = self.iq("set", bind)
         self.jid = bound.findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid") or ""
-        assert self.jid.endswith("/sugar")
+        assert self.jid.endswith(f"/{resource}")
 
     @property
     def bare(self) -> str:

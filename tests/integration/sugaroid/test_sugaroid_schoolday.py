@@ -34,6 +34,8 @@ def test_a_day_is_exact(
     phases = {found["name"]: found for found in map(json.loads, capsys.readouterr().out.splitlines())}
     assert list(phases) == ["enrol", "arrive", "rejoin", "introduce", "idle", "lesson", "reconnect", "leave"]
     assert all(found["ok"] and found["end"] == "exact" and not found["refused"] for found in phases.values())
+    # Not even what each publishes anew when it comes back.
+    assert {name: found["twice"] for name, found in phases.items() if found["twice"]} == {}
     assert prosody.accounts() == set()
     # Each of the pairs was told of by a roster item and a presence, and by three items.
     assert phases["arrive"]["received_bytes"] > 250 * EVERY_PAIR

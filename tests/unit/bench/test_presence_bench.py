@@ -28,7 +28,7 @@ EXACT = {"unseen": 0, "undrawn": 0, "ghosts": 0, "stale": 0}
 
 
 def _row(contender: str, count: int, seconds: float, **changes: Any) -> dict[str, Any]:
-    phase = {"end": "exact", "seconds": 2.0, "cpu_seconds": seconds, "faults": EXACT, "lost_messages": 0}
+    phase = {"end": "exact", "seconds": 2.0, "cpu_seconds": seconds, "faults": EXACT, "twice": 0, "lost_messages": 0}
     phase |= {"received_bytes": count * (count - 1) * 500, "waits": [0.002, 0.03]}
     phases = {name: dict(phase) for name in measure.PHASES}
     for name, change in changes.items():
@@ -78,7 +78,10 @@ def test_the_table_compares_with_ours() -> None:
     unfinished["phases"] = {name: unfinished["phases"][name] for name in ("enrol", "arrive")}
     unfinished["phases"]["arrive"] = {"end": "unfinished", "cpu_seconds": 61.0, "faults": {}}
     late = _row(
-        "ejabberd", 50, 3.0, lesson={"faults": {**EXACT, "undrawn": 245, "stale": 7}}, leave={"lost_messages": 2}
+        *("ejabberd", 50, 3.0),
+        lesson={"faults": {**EXACT, "undrawn": 245, "stale": 7}},
+        leave={"lost_messages": 2},
+        reconnect={"twice": 2450},
     )
     failed = _row("stored", 50, 0.5, lesson={"end": "unfinished", "failure": "the room does not answer"})
     table = report.markdown([_row("ours", 50, 0.5), unfinished, failed, late]).splitlines()
@@ -90,7 +93,7 @@ def test_the_table_compares_with_ours() -> None:
     }
     assert lines["mod_sugar_roster"][:3] == ["0.50 s", "1.0", "204.1"]
     assert lines["mod_sugar_roster"][6:] == [
-        *("2 / 30 ms", "0.50 s", "2.0 s", "25.0 %", "42 MiB", "1,000", "4.0 s", "nobody")
+        *("2 / 30 ms", "0.50 s", "2.0 s", "25.0 %", "20 MiB", "42 MiB", "1,000", "4.0 s", "0", "nobody")
     ]
     assert lines["Prosody, mod_groups"][:4] == ["not within 60 s", "> 122.0", "", ""]
     assert lines["Prosody, mod_groups"][-1] == ""
@@ -98,7 +101,8 @@ def test_the_table_compares_with_ours() -> None:
         *("0.50 s", "1.0", "204.1", "0.50 s", "0.50 s", "failed", "", "0.50 s")
     ]
     assert lines["ejabberd, @online@"][1] == "6.0"
-    assert lines["ejabberd, @online@"][-1] == ("lesson: 10 % missing, lesson: 7 old items, leave: 2 messages lost")
+    assert lines["ejabberd, @online@"][-1] == "lesson: 10 % missing, lesson: 7 old items, leave: 2 messages lost"
+    assert lines["ejabberd, @online@"][-2] == "2,450"
 
 
 def test_the_plot_draws_what_was_finished() -> None:

@@ -75,3 +75,36 @@ describe("a letter", function ()
 		assert.are.equal("b@school", stanza.attr.to);
 	end);
 end);
+
+describe("the content of an item", function ()
+	-- So many that a table keeps them in another order if they come in another one.
+	local function item(first, last, step, words)
+		local attributes = {};
+		for number = first, last, step do attributes["name" .. number] = "value" .. number; end
+		return st.stanza("item", { id = words }):tag("properties", attributes):text_tag("property", words);
+	end
+
+	it("is the same in whatever order the attributes are kept, and whatever the item's name", function ()
+		local one, other = item(1, 40, 1, "red"), item(40, 1, -1, "red");
+		one.attr.id = "another";
+		assert.are.equal(items.content_of(one), items.content_of(other));
+	end);
+
+	it("is another one with any other word, value, name or place", function ()
+		local seen = {};
+		for _, text in ipairs {
+			"<i><a b='c'>d</a></i>", "<i><a b='c'>e</a></i>", "<i><a b='d'>d</a></i>", "<i><a c='c'>d</a></i>",
+			"<i><e b='c'>d</e></i>", "<i><a b='c'><d/></a></i>", "<i><a b='c'><d/><d/></a></i>",
+			"<i><a b='c'><d><d/></d></a></i>", "<i><a b='c' d='e'/></i>", "<i><a b='c'>d=e</a></i>", "<i><a><b/>c</a></i>",
+		} do
+			local content = items.content_of(require "util.xml".parse(text));
+			assert.is_nil(seen[content], text);
+			seen[content] = true;
+		end
+	end);
+
+	it("of an item without a payload is none", function ()
+		assert.is_nil(items.content_of(st.stanza("item", { id = "1" })));
+		assert.is_nil(items.content_of(nil));
+	end);
+end);

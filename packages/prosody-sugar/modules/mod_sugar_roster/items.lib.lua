@@ -10,6 +10,7 @@ local st = require "util.stanza";
 local calculate_hash = require "util.caps".calculate_hash;
 local cache = require "util.cache";
 local new_id = require "util.id".medium;
+local sorted_pairs = require "util.iterators".sorted_pairs;
 
 local outbox = module.outbox;
 
@@ -42,8 +43,22 @@ local function event(user, kind, node, item)
 	return letter(user, message, node);
 end
 
-local function payload(item)
-	return item and item.tags[1] and tostring(item.tags[1]);
+-- Of an element and all in it. Not its text, in which attributes have another order each time.
+local function add_content(element, parts)
+	parts[#parts + 1] = "<" .. element.name;
+	for name, value in sorted_pairs(element.attr) do parts[#parts + 1] = name .. "=" .. value; end
+	for _, child in ipairs(element) do
+		if type(child) == "string" then parts[#parts + 1] = " " .. child; else add_content(child, parts); end
+	end
+	parts[#parts + 1] = ">";
+end
+
+-- The same for two items that say the same; nil of one that says nothing.
+local function content_of(item)
+	if not (item and item.tags[1]) then return; end
+	local parts = {};
+	add_content(item.tags[1], parts);
+	return table.concat(parts, MARK);
 end
 
 -- Who may hear: everybody who shares presence, unless the owner has said otherwise.
@@ -54,15 +69,15 @@ local function is_open(service, node)
 end
 
 -- What mod_pep remembers of a user who comes (back), as letters. Sugar publishes it again at once, and without need
--- from time to time: `payloads` keeps what was told last, so that nobody is told twice what has not changed.
+-- from time to time: `contents` keeps what was told last, so that nobody is told twice what has not changed.
 local function load_items(user)
 	local service = pep.get_pep_service(user.username);
-	user.items, user.payloads = {}, {};
+	user.items, user.contents = {}, {};
 	for node, found in pairs(service.nodes) do
 		local ok, _, item = service:get_last_item(node, true);
 		if ok and item and is_open(service, node)
 				and found.config.send_last_published_item == "on_sub_and_presence" then
-			user.items[node], user.payloads[node] = event(user, "items", node, item), payload(item);
+			user.items[node], user.contents[node] = event(user, "items", node, item), content_of(item);
 		end
 	end
 end
@@ -80,8 +95,8 @@ end
 -- A publication has been sent to those whom mod_pep knows (`exempt`); now to the neighborhood.
 local function broadcast(service, user, hood, kind, node, exempt, item)
 	local config = service.nodes[node] and service.nodes[node].config or service.node_defaults;
-	local was, is = user.payloads[node], kind == "items" and payload(item) or nil;
-	user.payloads[node] = is;
+	local was, is = user.contents[node], kind == "items" and content_of(item) or nil;
+	user.contents[node] = is;
 	if config["notify_" .. kind] == false then
 		user.items[node] = nil;
 		return;
@@ -144,11 +159,6 @@ local function advertised(presence)
 	return caps.attr.node .. "#" .. ver .. "#" .. (caps.attr.ext or ""), caps.attr.node .. "#" .. ver;
 end
 
-local function ask(view, node)
-	view.session.send(st.iq({ type = "get", id = "sugar-caps", from = view.user.jid, to = view.session.full_jid })
-		:tag("query", { xmlns = xmlns_disco, node = node }));
-end
-
 local function answered(stanza)
 	local query = stanza:get_child("query", xmlns_disco);
 	if not query then return; end
@@ -163,6 +173,7 @@ local function answered(stanza)
 end
 
 return {
-	letter = letter; load = load_items; follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
-	is_open = is_open; advertised = advertised; ask = ask; answered = answered; known_nodes = known_nodes;
+	letter = letter; content_of = content_of; load = load_items;
+	follow = follow; unfollow = unfollow; unfollow_all = unfollow_all;
+	is_open = is_open; advertised = advertised; answered = answered; known_nodes = known_nodes;
 };

@@ -22,6 +22,7 @@ local users = module.users;
 local rosters = module:require "rosters";
 module.pep_items = items;
 module:require "answers";
+local capabilities = module:require "capabilities";
 local federation = module:require "federation";
 
 local host = module.host;
@@ -96,29 +97,9 @@ module:hook("resource-bind", function (event) add_session(event.session); end, 1
 
 -- Arriving and leaving
 
-local function set_nodes(view, nodes)
-	local known = view.nodes;
-	if nodes == known then return; end
-	view.nodes = nodes;
-	neighborhoods.look(view);
-	if view.available then view.hood:look_back(view, false, nodes, known); end
-end
-
-local function update_capabilities(view, presence)
-	local hash, node = items.advertised(presence);
-	if not node then return; end -- capabilities may be left out when they have not changed
-	if view.hash == (hash or node) then return; end
-	view.hash = hash or node;
-	if hash and items.known_nodes[hash] then
-		set_nodes(view, items.known_nodes[hash]);
-	else
-		items.ask(view, node);
-	end
-end
-
 local function available(view, presence, letter)
 	local user, hood, is_new = view.user, view.hood, not view.available;
-	update_capabilities(view, presence); -- first, so that a newcomer looks back once
+	capabilities.update(view, presence); -- first, so that a newcomer looks back once
 	view.presence = letter;
 	if is_new then
 		view.available = true;
@@ -168,15 +149,6 @@ module:wrap_event("presence/bare", function (handlers, event_name, event)
 end);
 
 module:hook("resource-unbind", function (event) remove_session(event.session); end, -10);
-
-module:hook("iq-result/bare/sugar-caps", function (event)
-	local view = outbox.view_of(event.origin);
-	if not view or event.stanza.attr.to then return; end
-	local hash, nodes = items.answered(event.stanza);
-	if not hash then return true; end
-	set_nodes(view, nodes);
-	return true;
-end);
 
 module:handle_items("pep-service", function (event)
 	local item = event.item;
@@ -260,9 +232,11 @@ function module.restore(saved)
 	for jid, views in pairs(saved.nodes or {}) do
 		for session, known in pairs(views) do
 			local view = users[jid] and users[jid].views[session];
-			if view then
+			if view and known[2] then
 				view.hash, view.nodes = known[1], known[2];
 				neighborhoods.look(view);
+			elseif view and session.presence then
+				capabilities.update(view, session.presence); -- the answer was still to come
 			end
 		end
 	end

@@ -19,6 +19,9 @@ local SHARED = setmetatable({}, {
 	__newindex = function () end;
 });
 
+local most_own = module:get_option_number("sugar_own_contacts", 100); -- of a user; they are stored
+local MOST_NOTED = 2048; -- bytes, about one of them
+
 local SUBSCRIPTION_TYPES = { subscribe = true, subscribed = true, unsubscribe = true, unsubscribed = true };
 
 local function is_shared(me, contact)
@@ -79,6 +82,19 @@ local function answer_roster(session, stanza)
 	neighborhoods.look(view);
 end
 
+-- Why a change of the user's own contacts is refused, if it is.
+local function refused(session, item)
+	local contact = item and jid_prep(item.attr.jid);
+	if not contact then return; end -- by Prosody
+	if session.roster[contact] == SHARED then return "The server keeps this contact."; end
+	local own, count = outbox.view_of(session).user.own, 0;
+	for _ in next, own do count = count + 1; end -- own[false] is no contact
+	if not own[contact] and item.attr.subscription ~= "remove" and count > most_own then
+		return "So many contacts of one's own are not kept here.";
+	end
+	if #tostring(item) > MOST_NOTED then return "So much is not kept about a contact here."; end
+end
+
 module:hook("iq/self/jabber:iq:roster:query", function (event)
 	local session, stanza = event.origin, event.stanza;
 	if not outbox.view_of(session) then return; end
@@ -86,22 +102,25 @@ module:hook("iq/self/jabber:iq:roster:query", function (event)
 		answer_roster(session, stanza);
 		return true;
 	end
-	-- Shared contacts are not the user's to change.
-	local item = stanza.tags[1]:get_child("item");
-	local contact = item and jid_prep(item.attr.jid);
-	if contact and session.roster[contact] == SHARED then
-		session.send(st.error_reply(stanza, "cancel", "not-allowed", "The server keeps this contact."));
+	local refusal = refused(session, stanza.tags[1]:get_child("item"));
+	if refusal then
+		session.send(st.error_reply(stanza, "cancel", "not-allowed", refusal));
 		return true;
 	end
 end, 10);
 
+-- Who sees whom is the server's to say: nothing is stored for a question, whether the other is there or not, but
+-- between those who have noted each other themselves.
 local function handle_subscription(event)
 	local session, stanza = event.origin, event.stanza;
-	local contact = jid_bare(stanza.attr.to);
-	if not SUBSCRIPTION_TYPES[stanza.attr.type] or not session.roster or session.roster[contact] ~= SHARED then
+	local kind, contact, view = stanza.attr.type, jid_bare(stanza.attr.to), outbox.view_of(session);
+	if not SUBSCRIPTION_TYPES[kind] or not view then return; end
+	local is_theirs, own = session.roster[contact] ~= SHARED, view.user.own;
+	if is_theirs and (own[contact] or (own[false].pending or {})[contact]) then
+		event.stanza = st.clone(stanza, true); -- it is kept for the absent: without what else may be in it
 		return;
 	end
-	if stanza.attr.type == "subscribe" then
+	if kind == "subscribe" and not is_theirs then
 		session.send(st.presence({ type = "subscribed", from = contact, to = session.full_jid }));
 	end
 	return true;

@@ -78,8 +78,8 @@ class Phase:
 
     @property
     def ok(self) -> bool:
-        """Whether all was as it should be."""
-        return self.end == "exact" and not (self.forged or self.lost_messages)
+        """Whether each saw all that it should, once, and nothing else."""
+        return self.end == "exact" and not (self.twice or self.forged or self.lost_messages)
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

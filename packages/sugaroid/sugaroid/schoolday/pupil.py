@@ -81,7 +81,7 @@ class Pupil(Client):
             connection.drop()
         self._silent.clear()
         if self.conference is None:
-            await self._discover()
+            self.conference = await self.conference_service()
         answer = await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
         for item in answer.iterfind(f"{{{names.ROSTER}}}query/{{{names.ROSTER}}}item"):
             self.sight.roster_item(item.get("jid", ""), item.get("subscription", "none"))
@@ -179,11 +179,3 @@ class Pupil(Client):
         if self._connection is not None:
             self._earlier_bytes += self._connection.received_bytes
             self._connection = None
-
-    async def _discover(self) -> None:
-        items = await self.iq("get", tag("query", {"xmlns": names.DISCO_ITEMS}), to=self.server)
-        for item in items.iterfind(f"{{{names.DISCO_ITEMS}}}query/{{{names.DISCO_ITEMS}}}item"):
-            jid = item.get("jid")
-            if jid is not None and ("conference", "text") in await self.identities(jid, names.MUC):
-                self.conference = jid
-                return

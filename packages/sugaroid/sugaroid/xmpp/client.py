@@ -104,6 +104,15 @@ class Client:
             return set()
         return {(found.get("category"), found.get("type")) for found in info.iterfind(f"{query}identity")}
 
+    async def conference_service(self) -> str | None:
+        """Where rooms are: the first conference service among the domain's items."""
+        items = await self.iq("get", tag("query", {"xmlns": names.DISCO_ITEMS}), to=self.server)
+        for item in items.iterfind(f"{{{names.DISCO_ITEMS}}}query/{{{names.DISCO_ITEMS}}}item"):
+            jid = item.get("jid")
+            if jid is not None and ("conference", "text") in await self.identities(jid, names.MUC):
+                return jid
+        return None
+
     # What subclasses take
 
     def make_parser(self) -> StreamParser:
