@@ -61,13 +61,9 @@ class Folder:
         return self.root / "stolen.list"
 
     @property
-    def federation_authority(self) -> Path:
-        """The certificate of the authority by which servers of a federation know each other."""
-        return self.root / "federation" / "authority.crt"
-
-    def federation_certificate(self, school: str) -> Path:
-        """The certificate of a school's server, for the others of its federation."""
-        return self.root / "federation" / "schools" / f"{school}.crt"
+    def authority(self) -> Path:
+        """The certificate of the deployment's own authority for its servers."""
+        return self.root / "authority.crt"
 
     @property
     def known_hosts(self) -> Path:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sugar_deploy.cli.keys_authority import authority
 from sugar_deploy.cli.keys_escrow import escrow
-from sugar_deploy.cli.keys_federation import federation
 from sugar_deploy.cli.keys_moving import export, import_
 from sugar_deploy.cli.keys_options import Asked, keys_options, signing_options, years_option
 from sugar_deploy.cli.options import json_option
@@ -36,8 +36,8 @@ def keys() -> None:
     """
 
 
+keys.add_command(authority)
 keys.add_command(escrow)
-keys.add_command(federation)
 keys.add_command(export)
 keys.add_command(import_, "import")
 

@@ -20,7 +20,7 @@ from sugar_deploy.keys.vault import VaultPassword, decrypt, encrypt
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 BECOME_PASSWORDS = "vault_become_passwords"  # the variable's name
-FEDERATION_KEYS = "vault_federation_keys"
+AUTHORITY_KEY = "vault_authority_key"
 
 
 class _Unsafe(str):
@@ -100,29 +100,26 @@ class Secrets:
 
     def set_become_password(self, school: str, password: str) -> None:
         """Keep the password by which the administrator of a school's server becomes root there."""
-        self._set_of_school(BECOME_PASSWORDS, school, password)
+        with self._changing(self._hosts) as content:
+            passwords = content.setdefault(BECOME_PASSWORDS, {})
+            if not isinstance(passwords, dict):
+                raise DeployError(f"{BECOME_PASSWORDS} in {self._hosts} is not a table of schools")
+            passwords[school] = _Unsafe(password)
 
     def become_passwords(self) -> dict[str, str]:
         """The administrators' passwords, by school."""
-        return self._of_schools(BECOME_PASSWORDS)
+        found = self._read(self._hosts).get(BECOME_PASSWORDS, {})
+        return {str(school): str(value) for school, value in found.items()}
 
-    def set_federation_key(self, school: str, pem: str) -> None:
-        """Keep the key of a school's server, by which the others of its federation know it."""
-        self._set_of_school(FEDERATION_KEYS, school, pem)
-
-    def federation_keys(self) -> dict[str, str]:
-        """The keys of the servers that are of a federation, by school."""
-        return self._of_schools(FEDERATION_KEYS)
-
-    def _set_of_school(self, table: str, school: str, value: str) -> None:
+    def set_authority_key(self, pem: str) -> None:
+        """Keep the key by which `apply` signs servers' certificates."""
         with self._changing(self._hosts) as content:
-            values = content.setdefault(table, {})
-            if not isinstance(values, dict):
-                raise DeployError(f"{table} in {self._hosts} is not a table of schools")
-            values[school] = _Unsafe(value)
+            content[AUTHORITY_KEY] = _Unsafe(pem)
 
-    def _of_schools(self, table: str) -> dict[str, str]:
-        return {str(school): str(value) for school, value in self._read(self._hosts).get(table, {}).items()}
+    def authority_key(self) -> str | None:
+        """That key, or None."""
+        value = self._read(self._hosts).get(AUTHORITY_KEY)
+        return None if value is None else str(value)
 
     def existing_password_file(self) -> Path | None:
         """The vault password's file, for `ansible-playbook --vault-password-file`; None before the first secret."""

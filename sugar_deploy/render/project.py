@@ -10,9 +10,9 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.garbage import collector_paused
 from sugar_deploy.render import sources
 from sugar_deploy.render.ansible_cfg import ansible_cfg
+from sugar_deploy.render.authority import copy_authority
 from sugar_deploy.render.carried import link_repository
 from sugar_deploy.render.draft import Draft, program_file
-from sugar_deploy.render.federation import copy_federation
 from sugar_deploy.render.inventory import inventory
 from sugar_deploy.render.leases import copy_leases
 from sugar_deploy.render.swap import replacing
@@ -51,7 +51,7 @@ def render(plan: Plan, folder: Folder, out: Path) -> Rendered:
             sources.copy_keys(folder, draft)
             sources.copy_secrets(folder, draft)
             copy_leases(plan, folder, draft)
-            copy_federation(plan, folder, draft)
+            copy_authority(plan, folder, draft)
             link_repository(folder, draft)
             for host in plan.hosts:
                 sources.write_laptops(folder, host.name, host.school, draft)

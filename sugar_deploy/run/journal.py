@@ -18,7 +18,7 @@ OVERRIDDEN_SERVICES: dict[str, tuple[str, ...]] = {
     "presence": ("prosody",),
     "sugar_server": ("sugar-server",),
 }
-BROUGHT_FILES = {"presence": ("files/federation",)}
+BROUGHT_FILES = {"presence": ("files/authority.crt",)}
 
 
 def tree_hash(paths: Iterable[Path]) -> str:

@@ -128,8 +128,10 @@ def _presence(host: Host) -> PresenceVariables:
     return next(own for own in host.variables if isinstance(own, PresenceVariables))
 
 
-def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple[str, ...]:
-    """The argv of `sugaroid check` for a school."""
+def check_argv(
+    host: Host, expected: Sequence[str], *, on_laptop: bool, authority: Path | None = None
+) -> tuple[str, ...]:
+    """The argv of `sugaroid check` for a school; its server proves itself by AUTHORITY, if that file is there."""
     argv = ["sugaroid", "check", "--json", "--server", host.fqdn, "--expect", ",".join(expected)]
     if "pages" not in host.services and _daemon(host).state == "present":
         argv += ["--expect-no", "pages"]
@@ -138,11 +140,18 @@ def check_argv(host: Host, expected: Sequence[str], *, on_laptop: bool) -> tuple
         argv += ["--domain", lan.domain]
     if "presence" in expected and (fellows := _presence(host).peers):
         argv += ["--fellows", ",".join(fellow.domain for fellow in fellows)]
+    if "presence" in expected and authority and authority.exists():
+        argv += ["--authority", pem_content(authority)]
     argv += address_words(host, on_laptop=on_laptop)
     # A pretended laptop is on no school's list.
     if _daemon(host).who == "listed":
         argv += ["--registration", "refused"]
     return tuple(argv)
+
+
+def pem_content(path: Path) -> str:
+    """What stands in a file between its first and last line (RFC 7468), in one line."""
+    return "".join(path.read_text(encoding="ascii").strip().splitlines()[1:-1])
 
 
 def address_words(host: Host, *, on_laptop: bool) -> list[str]:
@@ -204,7 +213,8 @@ class Verifier:
     def _check(
         self, host: Host, vantage: Connection, expected: Sequence[str], *, on_laptop: bool
     ) -> tuple[tuple[Check, ...], list[str]]:
-        return read_report(self.sugaroid(vantage, check_argv(host, expected, on_laptop=on_laptop), CHECK_SECONDS))
+        argv = check_argv(host, expected, on_laptop=on_laptop, authority=self.folder.authority)
+        return read_report(self.sugaroid(vantage, argv, CHECK_SECONDS))
 
     def sugaroid(self, vantage: Connection, argv: Sequence[str], seconds: float) -> Answer:
         """What sugaroid answers at a vantage, as root."""

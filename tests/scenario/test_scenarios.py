@@ -45,7 +45,7 @@ def test_two_online_schools_of_a_federation_serve_their_laptops_and_reach_each_o
     second["server"]["address"], second["lan"]["address"] = "192.0.2.11", "172.19.96.1/19"
     document["schools"]["santa-rosa"] = second
     folder.file.write_text(json.dumps(document))
-    sugar_deploy("keys", "federation", "-C", str(folder.root))
+    sugar_deploy("keys", "authority", "-C", str(folder.root))
 
     report = trial("-C", str(folder.root), "--suite", "trixie")
     assert_whole("online-server", report["steps"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -173,6 +174,13 @@ def _add_check(commands: _Commands) -> None:
         metavar="LIST",
         help="domains of schools that laptops must reach through it",
     )
+    command.add_argument(
+        "--authority",
+        type=base64.b64decode,
+        default=b"",
+        metavar="BASE64",
+        help="the certificate, DER, of whom the server's own has to be",
+    )
     command.add_argument("--seed", help="make the same laptops again")
 
 
@@ -201,6 +209,7 @@ async def _check(arguments: argparse.Namespace) -> int:
             domain=arguments.domain,
             outside=arguments.outside,
             fellows=arguments.fellows,
+            authority=arguments.authority,
             seed=arguments.seed,
             ports=Ports(**{name: getattr(arguments, f"{name}_port") for name in vars(Ports())}),
         )

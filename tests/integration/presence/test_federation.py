@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.sugar.deploy.plugins.filter.certified import certified
 
 from sugar_deploy.folder import Folder
-from sugar_deploy.keys.federation import Authority, utc_now
+from sugar_deploy.keys.authority import Authority, utc_now
 from sugar_deploy.keys.secrets import Secrets
+from sugar_deploy.run.verify import pem_content
 from tests.loopback import free_port
 
 from .laptop import Laptop
 from .link import Link
-from .server import Server, running
+from .server import PACKAGE, Server, running
 from .wire import BUDDY, CLIENT, tls
 
 RED, BLUE, GREEN = "#FF0000,#000000", "#0000FF,#000000", "#00FF00,#000000"
@@ -35,39 +37,37 @@ SUGAROID = Path(__file__).parents[3] / "packages" / "sugaroid"
 _numbers = itertools.count(2_000_000)
 
 
-class Certificates:
-    """A deployment's authority, and what it has issued to its schools."""
+class Deployer:
+    """Who has a deployment's authority."""
 
     def __init__(self, root: Path) -> None:
         self.folder = Folder(root)
         environment = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / "config")}
         self.secrets = Secrets(self.folder, "andes", environment=environment)
-        schools = {domain.partition(".")[0]: domain for domain in (LIMA, CUSCO, STRANGER)}
-        Authority(self.folder, self.secrets, "andes", utc_now()).issue(schools)
+        Authority(self.folder, self.secrets, "andes", utc_now()).make()
 
-    def place(self, domain: str, folder: Path) -> None:
-        """As the role places them on a server."""
-        school = domain.partition(".")[0]
-        (folder / "federation").mkdir()
-        (folder / "federation/authority.crt").write_bytes(self.folder.federation_authority.read_bytes())
-        (folder / "federation/server.crt").write_bytes(self.folder.federation_certificate(school).read_bytes())
-        (folder / "federation/server.key").write_text(self.secrets.federation_keys()[school])
+    def certify(self, domain: str, folder: Path) -> None:
+        """As the role does: the server makes keys, the deployer signs for one of them."""
+        subprocess.run([PACKAGE / "bin" / "certificate", domain, folder], check=True)
+        authority, present = self.folder.authority.read_text(), folder / f"{domain}-ecdsa.crt"
+        present.write_text(certified(present.read_text(), authority, self.secrets.authority_key(), domain))
+        (folder / "authority.crt").write_text(authority)
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("ours"))
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Deployer:
+    return Deployer(tmp_path_factory.mktemp("ours"))
 
 
 @contextlib.contextmanager
-def school(domain: str, own: str, port: int, peers: dict[str, str], given: Certificates) -> Iterator[Server]:
+def school(domain: str, own: str, port: int, peers: dict[str, str], given: Deployer) -> Iterator[Server]:
     """A school's server at its own loopback address; the peers' are where it believes them to be."""
     more = (
         f's2s_ports = {{ {port} }}\ns2s_interfaces = {{ "{own}" }}\nsugar_federation_port = {port}\n'
         "sugar_federation_seconds = 1\nsugar_federation_patience_seconds = 5\n"
     )
     variables = {"presence__peers": [{"domain": name, "address": address} for name, address in peers.items()]}
-    with running(more, domain=domain, furnish=lambda folder: given.place(domain, folder), **variables) as server:
+    with running(more, domain=domain, furnish=lambda folder: given.certify(domain, folder), **variables) as server:
         yield server
 
 
@@ -82,7 +82,7 @@ class Schools:
 
 
 @pytest.fixture(scope="module")
-def schools(ours: Certificates) -> Iterator[Schools]:
+def schools(ours: Deployer) -> Iterator[Schools]:
     port = free_port()
     with (
         Link("127.0.1.11", "127.0.1.1", port) as to_lima,
@@ -212,17 +212,33 @@ def test_reloading_the_module_loses_nobody(schools: Schools, child: Callable[...
     sees(late, eva, HERE + GONE)
 
 
-def test_a_laptop_proves_that_the_other_school_is_reached(schools: Schools) -> None:
+def test_a_laptop_proves_who_the_server_is_and_that_the_other_school_is_reached(
+    schools: Schools, ours: Deployer
+) -> None:
     argv = [
         *(sys.executable, "-m", "sugaroid", "check", "--json", "--server", LIMA, "--address", "127.0.0.1"),
         *("--presence-port", str(schools.lima.tls_port), "--expect", "presence", "--fellows", f"{CUSCO},{STRANGER}"),
+        *("--authority", pem_content(ours.folder.authority)),
     ]
     done = subprocess.run(argv, cwd=SUGAROID, check=False, capture_output=True, text=True, timeout=180)
     checks = {check["check"]: check["ok"] for check in json.loads(done.stdout)["checks"]}
     assert checks.pop(f"{STRANGER} is reached") is False
-    assert f"{CUSCO} is reached" in checks
+    assert {f"{CUSCO} is reached", "the server proves who it is"} <= checks.keys()
     assert all(checks.values()), done.stdout
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", [LIMA, f"conference.{LIMA}", CUSCO])
+def test_openssl_finds_the_certificate_of_the_authority_for_the_server_s_own_names(
+    name: str, schools: Schools, ours: Deployer
+) -> None:
+    """By either way to TLS."""
+    start = ["-starttls", "xmpp", "-xmpphost", LIMA]
+    for port, more in ((schools.lima.tls_port, []), (schools.lima.plain_port, start)):
+        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *more, "-tls1_2", "-cipher", "ECDHE+ECDSA"]
+        argv += ["-CAfile", str(ours.folder.authority), "-verify_return_error", "-verify_hostname", name]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode == 0) == (name != CUSCO), done.stdout + done.stderr
 
 
 def test_prosody_finds_nothing_wrong_with_a_federation(schools: Schools) -> None:
@@ -251,11 +267,11 @@ def test_without_a_federation_there_is_no_way_out_nor_in(server: Server, child: 
 
 
 def test_a_server_of_another_authority_is_nobody(
-    ours: Certificates, tmp_path: Path, child: Callable[..., Laptop]
+    ours: Deployer, tmp_path: Path, child: Callable[..., Laptop]
 ) -> None:
     """It has our school's name and address, but not its certificate."""
     port = free_port()
-    theirs = Certificates(tmp_path)
+    theirs = Deployer(tmp_path)
     with (
         school(LIMA, "127.0.2.1", port, {CUSCO: "127.0.2.2"}, ours) as lima,
         school(CUSCO, "127.0.2.2", port, {LIMA: "127.0.2.1"}, theirs) as impostor,
@@ -269,7 +285,7 @@ def test_a_server_of_another_authority_is_nobody(
 
 
 def test_a_school_of_the_deployment_that_is_not_named_is_refused(
-    schools: Schools, ours: Certificates, child: Callable[..., Laptop]
+    schools: Schools, ours: Deployer, child: Callable[..., Laptop]
 ) -> None:
     with school(STRANGER, "127.0.1.3", schools.port, {LIMA: "127.0.1.1"}, ours) as stranger:
         ana, eve = child(schools.lima), child(stranger)

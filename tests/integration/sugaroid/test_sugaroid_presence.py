@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from sugaroid.checks.options import Options, Ports
 from sugaroid.checks.run import check
 from sugaroid.crowd import crowd
+from sugaroid.errors import CannotConnect
 from sugaroid.presence import Presence
+from sugaroid.probes import tls
 from sugaroid.profile import Profile
 
 from . import prosody as prosodies
@@ -39,6 +42,14 @@ def _in_class(server: prosodies.Prosody, count: int, act: Callable[..., Awaitabl
 
 def _laptop(server: prosodies.Prosody, profile: Profile) -> Presence:
     return Presence(profile, server.domain, address=server.address, port=server.port)
+
+
+def test_a_server_by_itself_proves_itself_by_no_authority(prosody: prosodies.Prosody, tmp_path: Path) -> None:
+    for words in ("rsa:2048",), ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"):
+        argv = ["openssl", "req", "-x509", "-newkey", *words, "-nodes", "-subj", "/O=andes", "-outform", "DER"]
+        der = subprocess.run([*argv, "-keyout", tmp_path / "key"], check=True, capture_output=True).stdout
+        with pytest.raises(CannotConnect, match=f"does not prove that it is {prosody.domain}"):
+            tls.certified(prosody.address, prosody.port, prosody.domain, der)
 
 
 def test_two_laptops_see_each_other(prosody: prosodies.Prosody) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,12 @@ def test_schools_of_a_federation_are_reached_through_the_server() -> None:
     assert argv[argv.index("--fellows") + 1] == hosts["lima"].fqdn
     assert "--fellows" not in check_argv(hosts["puno"], ["presence"], on_laptop=True)
     assert "--fellows" not in check_argv(hosts["cusco"], ["http"], on_laptop=True)
+
+
+def test_a_server_has_to_prove_itself_by_the_deployment_s_authority(tmp_path: Path) -> None:
+    authority = tmp_path / "authority.crt"
+    assert "--authority" not in check_argv(host("offline-server"), ["presence"], on_laptop=True, authority=authority)
+    authority.write_text("-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n")
+    argv = check_argv(host("offline-server"), ["presence"], on_laptop=True, authority=authority)
+    assert argv[argv.index("--authority") + 1] == "MIIBAAAA"
+    assert "--authority" not in check_argv(host("offline-server"), ["http"], on_laptop=True, authority=authority)

@@ -1,22 +1,17 @@
-"""A service that lives in memory, and the collection importable as Ansible imports it."""
+"""A service that lives in memory."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-COLLECTIONS = Path(__file__).parents[3] / "collections"
-sys.path.insert(0, str(COLLECTIONS))
-
-from ansible_collections.sugar.deploy.plugins.module_utils.change import Change  # noqa: E402
-from ansible_collections.sugar.deploy.plugins.module_utils.files import Wanted  # noqa: E402
-from ansible_collections.sugar.deploy.plugins.module_utils.previous import Previous  # noqa: E402
-from ansible_collections.sugar.deploy.plugins.module_utils.unit import Health  # noqa: E402
+from ansible_collections.sugar.deploy.plugins.module_utils.change import Change
+from ansible_collections.sugar.deploy.plugins.module_utils.files import Wanted
+from ansible_collections.sugar.deploy.plugins.module_utils.previous import Previous
+from ansible_collections.sugar.deploy.plugins.module_utils.unit import Health
 
 
 class Daemon:

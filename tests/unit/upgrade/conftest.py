@@ -1,17 +1,12 @@
-"""The collection importable as Ansible imports it, and a host whose apt and dpkg live in memory."""
+"""A host whose apt and dpkg live in memory."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "collections"))
-
 from ansible_collections.sugar.deploy.plugins.module_utils.apt import Apt
 
 

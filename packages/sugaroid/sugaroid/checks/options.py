@@ -55,6 +55,8 @@ class Options:
     outside: str | None = None
     fellows: tuple[str, ...] = ()
     """Domains of the other schools of its federation."""
+    authority: bytes = b""
+    """The certificate (DER) of whom the server's has to be, if of anybody."""
     seed: str | None = None
     ports: Ports = Ports()
 

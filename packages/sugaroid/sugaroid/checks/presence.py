@@ -42,6 +42,9 @@ class _Presence:
         step = self.report.step
         if not await step("presence", "TLS 1.2 at most", f"all versions of TLS, to {self.where}", self._tls):
             return
+        if self.options.authority:
+            tried = f"a certificate of the deployment's authority for {self.options.server}, at {self.where}"
+            await step("presence", "the server proves who it is", tried, self._certified)
         try:
             if not await step("presence", "laptops log in", f"registration and login, to {self.where}", self._arrive):
                 return
@@ -70,6 +73,11 @@ class _Presence:
         if version not in _OLD_ENOUGH:
             raise Unexpected(f"the server agrees on {version}, after which Sugar's client stands still")
         return version
+
+    async def _certified(self) -> str:
+        port, name, authority = self.options.ports.presence, self.options.server, self.options.authority
+        until = await in_background(lambda: tls.certified(self.address, port, name, authority), 2 * tls.SECONDS)
+        return f"it is that, until {until}"
 
     async def _arrive(self) -> str:
         for session in self.sessions:

@@ -1,4 +1,4 @@
-"""What a project holds for schools of a federation, by the command that makes it."""
+"""What a project holds of the deployment's authority, by the command that makes it."""
 
 from __future__ import annotations
 
@@ -44,26 +44,23 @@ def _render(folder: Folder, out: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in (out / "files").rglob("*.crt"))
 
 
-def test_each_server_s_certificate_travels_and_no_key_in_the_clear(folder: Folder, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there are no certificates for it"):
-        _render(folder, tmp_path / "out")
-    made = CliRunner().invoke(keys, ["federation", "-C", str(folder.root)], catch_exceptions=False)
+def _make(folder: Folder) -> str:
+    made = CliRunner().invoke(keys, ["authority", "-C", str(folder.root)], catch_exceptions=False)
     assert made.exit_code == 0
-    assert "lima: s1.example" in made.output
-    assert "2 of 2 servers of federations got a certificate" in made.output
-    wanted = [f"files/federation/{name}.crt" for name in ("authority", "cusco", "lima")]
-    assert _render(folder, tmp_path / "out") == wanted
+    return made.output
+
+
+def test_the_authority_s_certificate_travels_and_no_key_in_the_clear(folder: Folder, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is of a federation.* and there is none"):
+        _render(folder, tmp_path / "out")
+    assert "authority.crt: made, valid until" in _make(folder)
+    assert "there already" in _make(folder)
+    assert _render(folder, tmp_path / "out") == ["files/authority.crt"]
     assert not [path for path in (tmp_path / "out/secrets").iterdir() if b"PRIVATE" in path.read_bytes()]
 
 
-def test_a_server_that_was_renamed_needs_another(folder: Folder, tmp_path: Path) -> None:
-    CliRunner().invoke(keys, ["federation", "-C", str(folder.root)], catch_exceptions=False)
-    _describe(folder, lima=_school(4, "valle"), cusco=_school(2, "valle"), ica={**_school(3, None), "role": "master"})
-    with pytest.raises(UsageError, match=r"lima is of a federation, but has no certificate for s4\.example"):
-        _render(folder, tmp_path / "out")
-
-
-def test_without_a_federation_nothing_travels(folder: Folder, tmp_path: Path) -> None:
+def test_schools_by_themselves_may_have_it_and_need_not(folder: Folder, tmp_path: Path) -> None:
     _describe(folder, ica={**_school(3, None), "role": "master"})
-    assert not (folder.root / "federation").exists()
     assert _render(folder, tmp_path / "out") == []
+    _make(folder)
+    assert _render(folder, tmp_path / "out") == ["files/authority.crt"]
