@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
-from sugar_deploy.image.checking import check_file
 from sugar_deploy.image.models import Flow, Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs import composed as composition
 from sugar_deploy.image.outputs import disk, listing, manifest, nand, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
 from sugar_deploy.image.space import room_on_disk
+from sugar_deploy.image.verification import verified
 from sugar_deploy.render.swap import replacing
 
 MAKERS = {Flow.ZD: zd_disk.make, Flow.NAND: nand.make, Flow.DISK: pc.make}
@@ -96,6 +96,6 @@ def _require_sound(job: Job) -> None:
     keys = job.signer.keys if job.signer else ()
     for file in sorted(job.draft.iterdir()):
         if file.suffix in _CHECKED[job.model.flow]:
-            report = check_file(file, keys)
+            (report,) = verified(file, keys).values()
             if not report.ok:
                 raise DeployError(f"{file.name}, just written, breaks the firmware's rules: {report.errors[0]}")
