@@ -65,6 +65,7 @@ def test_nothing_of_the_tools_that_are_lent_stays(tmp_path: Path) -> None:
     steps = (
         make_step("base", {"architecture": ARCHITECTURE}, {"debian": debian.as_input()}),
         make_step("ramdisk", {"modules": model.ramdisk}),
+        make_step("caches"),
         make_step("finish"),
     )
     said = subprocess.run([EMULATION], capture_output=True, text=True, check=False)
