@@ -1,4 +1,4 @@
-"""Packing and verifying take the same memory for a small disk and for one ten times as large."""
+"""Packing and verifying take the same memory for a small disk and for one twenty times as large."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 MIB = 2**20
 WORKERS = 2
+QUEUES = 64 * MIB
+"""What may wait between threads on a slow machine; held as a whole, the large disk's content alone would be 160 MiB."""
 
 
 def peak(*words: object) -> int:
@@ -24,16 +26,16 @@ def peak(*words: object) -> int:
 
 def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
     peaks = {}
-    for mib in (24, 240):
+    for mib in (24, 480):
         disk, packed = tmp_path / "disk.img", tmp_path / f"disk{mib}.zd"
         with disk.open("wb") as file:
             chance = random.Random(mib)
-            # What cannot be packed fills the queues between processes the most.
+            # What cannot be packed fills the queues between threads the most.
             for at in range(0, mib * MIB, 3 * MIB):
                 file.seek(at)
                 file.write(chance.randbytes(MIB))
             file.truncate(mib * MIB)
         peaks[mib] = (peak("pack", disk, packed, "--workers", WORKERS), peak("verify", packed))
     for small, large in zip(*peaks.values(), strict=True):
-        assert large < small + 24 * MIB, peaks
-    assert (WORKERS + 1) * peaks[240][0] < 300e6, peaks
+        assert large < small + QUEUES, peaks
+        assert large < 300e6, peaks
