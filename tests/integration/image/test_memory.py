@@ -11,7 +11,7 @@ from pathlib import Path
 MIB = 2**20
 WORKERS = 2
 QUEUES = 64 * MIB
-"""What may wait between threads on a slow machine; held as a whole, the large disk's content alone would be 160 MiB."""
+"""What may wait between threads on a slow machine; all of the large disk's content would be 160 MiB at least."""
 
 
 def peak(*words: object) -> int:
