@@ -14,7 +14,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.unit.cli.test_image_command import VECTORS, run
 from tests.unit.image.bundle_reader import member, takes
-from tests.unit.image.test_bundles import X86, rom
+from tests.unit.image.bundle_samples import X86, rom
 
 Capture = pytest.CaptureFixture[str]
 PASSPHRASE = "correct horse battery staple"

@@ -13,7 +13,7 @@ from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.unit.image.bundle_reader import member, takes
-from tests.unit.image.test_bundles import rom
+from tests.unit.image.bundle_samples import rom
 
 Capture = pytest.CaptureFixture[str]
 WORDS = "correct horse battery staple"

@@ -12,7 +12,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.image.bundles.signing import read_key
 from sugar_deploy.image.nand.writing import write_checksums
 from sugar_deploy.image.stick import check_stick
-from tests.unit.image.test_bundles import ARM, KEYS, SIGNED, X86, script, zipped
+from tests.unit.image.bundle_samples import ARM, KEYS, SIGNED, X86, script, zipped
 
 VECTORS = Path(__file__).parent / "vectors"
 

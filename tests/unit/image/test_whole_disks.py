@@ -13,7 +13,7 @@ import pytest
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.verification import verified
 from sugar_deploy.image.zd.writing import write
-from tests.unit.image.test_bundles import ARM, SIGNED, zipped
+from tests.unit.image.bundle_samples import ARM, SIGNED, zipped
 from tests.unit.image.test_stick import VECTORS
 
 MIB = 2**20
