@@ -11,7 +11,7 @@ from sugar_deploy.image.models import XO_BOOT, Nand, NandFilesystem
 from sugar_deploy.image.nand.writing import Part, script, write_checksums
 from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.boot import boot_folder, boot_tree, packed
-from sugar_deploy.image.outputs.composed import attributes_in, file_in
+from sugar_deploy.image.outputs.composed import file_in
 from sugar_deploy.image.outputs.flashfs import TooLarge, Tree, jffs2, ubi
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
@@ -98,7 +98,7 @@ def _attributes(job: Job) -> tuple[Path, ...]:
     """
     can = XO_BOOT in (package["name"] for package in job.composed.packages)
     lines = []
-    for path, name, value in sorted(attributes_in(job.composed.tree)):
+    for path, name, value in sorted(job.composed.survey.attributes()):
         if name.startswith("system."):
             job.notes.append(f"{path}: {name} is left out: UBIFS has none")
         elif can:
