@@ -10,6 +10,7 @@
 local filters = require "util.filters";
 local st = require "util.stanza";
 local now = require "util.time".monotonic;
+local sessions = module:require "sugar_sessions";
 
 local seconds = module:get_option_number("sugar_silence_seconds", 150);
 
@@ -18,14 +19,6 @@ local heard_at, asked = setmetatable({}, { __mode = "k" }), setmetatable({}, { _
 local function hear(data, session)
 	heard_at[session], asked[session] = now(), nil;
 	return data;
-end
-
-local function sessions()
-	local found = {};
-	for _, user in pairs(prosody.hosts[module.host].sessions) do
-		for _, session in pairs(user.sessions) do found[#found + 1] = session; end
-	end
-	return found;
 end
 
 local function no_timeout() end
@@ -64,7 +57,7 @@ local function give_up(session)
 end
 
 module:add_timer(seconds / 10, function ()
-	for _, session in ipairs(sessions()) do
+	for _, session in ipairs(sessions.all()) do
 		local silence = now() - (heard_at[session] or now());
 		if silence > 2 * seconds then
 			give_up(session);
@@ -75,12 +68,4 @@ module:add_timer(seconds / 10, function ()
 	return seconds / 10;
 end);
 
-module:hook("resource-bind", function (event) listen(event.session); end);
-
-function module.load()
-	for _, session in ipairs(sessions()) do listen(session); end
-end
-
-function module.unload()
-	for _, session in ipairs(sessions()) do leave(session); end
-end
+sessions.look_after(listen, leave);

@@ -9,6 +9,7 @@
 local filters = require "util.filters";
 local escape = require "util.stanza".xml_escape;
 local now = require "util.time".monotonic;
+local sessions = module:require "sugar_sessions";
 
 local INFO, ITEMS = "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items";
 local MOMENT = 2; -- seconds: what modules add to or take from an answer is in it then
@@ -54,20 +55,8 @@ local function answer(stanza, session)
 		.. escape(session.full_jid) .. "'>" .. text .. "</iq>");
 end
 
-module:hook("resource-bind", function (event)
-	if event.session.thread then filters.add_filter(event.session, "stanzas/in", answer); end
+sessions.look_after(function (session)
+	if session.thread then filters.add_filter(session, "stanzas/in", answer); end
+end, function (session)
+	filters.remove_filter(session, "stanzas/in", answer);
 end);
-
-local function each_session(act)
-	for _, user in pairs(prosody.hosts[module.host].sessions) do
-		for _, session in pairs(user.sessions) do act(session, "stanzas/in", answer); end
-	end
-end
-
-function module.load()
-	each_session(filters.add_filter);
-end
-
-function module.unload()
-	each_session(filters.remove_filter);
-end

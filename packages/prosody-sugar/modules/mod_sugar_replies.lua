@@ -6,6 +6,7 @@
 -- correct XMPP and confuses telepathy-gabble; so these answers carry the account's bare JID.
 
 local filters = require "util.filters";
+local sessions = module:require "sugar_sessions";
 
 local xmlns_bind = "urn:ietf:params:xml:ns:xmpp-bind";
 
@@ -18,20 +19,8 @@ local function name_sender(stanza, session)
 	return stanza;
 end
 
-module:hook("resource-bind", function (event)
-	filters.add_filter(event.session, "stanzas/out", name_sender);
+sessions.look_after(function (session)
+	filters.add_filter(session, "stanzas/out", name_sender);
+end, function (session)
+	filters.remove_filter(session, "stanzas/out", name_sender);
 end);
-
-local function each_session(act)
-	for _, user in pairs(prosody.hosts[module.host].sessions) do
-		for _, session in pairs(user.sessions) do act(session, "stanzas/out", name_sender); end
-	end
-end
-
-function module.load()
-	each_session(filters.add_filter);
-end
-
-function module.unload()
-	each_session(filters.remove_filter);
-end
