@@ -72,8 +72,8 @@ def read_tree(tree: Path, *readers: Reader) -> Read:
                 takers = [taker for reader in readers if (taker := reader.entry(path, member))]
                 if takers and member.isreg():
                     _give(archive, member, takers)
-                # It would remember every one.
-                archive.members = []  # type: ignore[attr-defined]  # documented for such loops, not typed
+                # It would remember every one. Python 3.13 has `stream=True` against that, those before nothing better.
+                archive.members = []  # type: ignore[attr-defined]  # an attribute that is neither documented nor typed
         while hashed.read(PIECE):
             pass
     return Read(hashed.hash.hexdigest(), newest)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
+import ssl
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -150,8 +152,11 @@ def check_argv(
 
 
 def pem_content(path: Path) -> str:
-    """What stands in a file between its first and last line (RFC 7468), in one line."""
-    return "".join(path.read_text(encoding="ascii").strip().splitlines()[1:-1])
+    """What a certificate's file holds (RFC 7468), in one line of base64; DeployError for any other file."""
+    try:
+        return base64.b64encode(ssl.PEM_cert_to_DER_cert(path.read_text(encoding="ascii"))).decode()
+    except ValueError:
+        raise DeployError(f"{path} is no certificate", "Restore it from version control") from None
 
 
 def address_words(host: Host, *, on_laptop: bool) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import platform
+import re
 import struct
 import subprocess
 import tarfile
@@ -37,7 +38,7 @@ exec unshare --user --map-root-user --mount sh -ec '
     shift
     exec "$@"' sh "$@"
 """
-LINUX = tuple(map(int, platform.release().split(".")[:2]))
+LINUX = tuple(map(int, re.findall(r"\d+", platform.release())[:2]))
 ELF, ARM = b"\x7fELF", 40
 """What e_machine says of a program for ARM, in elf(5)."""
 

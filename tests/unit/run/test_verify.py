@@ -191,3 +191,6 @@ def test_a_server_has_to_prove_itself_by_the_deployment_s_authority(tmp_path: Pa
     argv = check_argv(host("offline-server"), ["presence"], on_laptop=True, authority=authority)
     assert argv[argv.index("--authority") + 1] == "MIIBAAAA"
     assert "--authority" not in check_argv(host("offline-server"), ["http"], on_laptop=True, authority=authority)
+    authority.write_text("gone\n")
+    with pytest.raises(DeployError, match=r"authority\.crt is no certificate"):
+        check_argv(host("offline-server"), ["presence"], on_laptop=True, authority=authority)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -12,8 +13,9 @@ from ansible_collections.sugar.deploy.plugins.modules import units
 class Unit:
     """A unit that lives in memory; the socket's end takes its service along."""
 
-    RUNNING: dict[str, bool] = {}  # noqa: RUF012 - what all of them share, made anew by each test
-    ACTS: list[str] = []  # noqa: RUF012 - likewise
+    # What all of them share, made anew by each test.
+    RUNNING: ClassVar[dict[str, bool]] = {}
+    ACTS: ClassVar[list[str]] = []
 
     def __init__(self, name):
         self.name = name

@@ -15,6 +15,7 @@ description:
   - What was attached before is kept until M(sugar.deploy.restore_point) settles the run, or is put back by it.
   - Every time, the repository's package lists are read again; it is a change if there was something new.
 extends_documentation_fragment:
+  - sugar.deploy.foreseen
   - sugar.deploy.package_manager
 options:
   name:
@@ -48,11 +49,6 @@ options:
     description: Folder for what was attached before.
     type: path
     default: /var/lib/sugar-deploy/previous
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 author:
   - sugar-deploy
 """

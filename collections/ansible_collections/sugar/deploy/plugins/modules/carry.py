@@ -15,6 +15,8 @@ description:
   - With a local connection, as at a school that is deployed from a stick, files are copied from the project
     directly, and nothing is packed.
   - Called in a playbook this is an action that looks at the project itself; only I(folder) is given there.
+extends_documentation_fragment:
+  - sugar.deploy.foreseen
 options:
   folder:
     description: Where the server keeps the states.
@@ -39,11 +41,6 @@ options:
   tree:
     description: Set by the action. The tree on this very machine.
     type: path
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 author:
   - sugar-deploy
 """

@@ -15,6 +15,7 @@ description:
     lists when a package is not in them, or when a listed version is no longer there.
   - Configuration files that somebody has changed are kept.
 extends_documentation_fragment:
+  - sugar.deploy.foreseen
   - sugar.deploy.package_manager
 options:
   name:
@@ -27,11 +28,6 @@ options:
     type: str
     choices: [present, latest, absent]
     default: present
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 author:
   - sugar-deploy
 """

@@ -11,6 +11,8 @@ short_description: Starts units and has them started at boot, or stops them
 description:
   - What M(sugar.deploy.service_config) does for a service without files, for several units one after the other.
   - Ends at the first unit that does not come up or cannot be stopped.
+extends_documentation_fragment:
+  - sugar.deploy.foreseen
 options:
   name:
     description: The units, in the order in which they are started or stopped.
@@ -26,11 +28,6 @@ options:
     description: Folder in which M(sugar.deploy.service_config) keeps services' former files.
     type: path
     default: /var/lib/sugar-deploy/previous
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 author:
   - sugar-deploy
 """

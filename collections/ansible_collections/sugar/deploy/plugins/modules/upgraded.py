@@ -17,6 +17,7 @@ description:
     source offers it any more, as after a former snapshot has been published again.
   - Packages on hold are left alone.
 extends_documentation_fragment:
+  - sugar.deploy.foreseen
   - sugar.deploy.package_manager
   - sugar.deploy.state_folder
 options:
@@ -38,11 +39,6 @@ options:
     type: list
     elements: list
     default: []
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 author:
   - sugar-deploy
 """
