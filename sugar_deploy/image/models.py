@@ -114,7 +114,8 @@ class Model(_Part):
     firmware: tuple[Text, ...] = Field((), description="Debian's packages of firmware that devices load.")
     ramdisk: tuple[Text, ...] = Field(
         (),
-        description="Drivers in its ramdisk besides those of sugar-xo-boot; without any, most that the kernel has.",
+        description="Drivers in its ramdisk besides those of sugar-xo-boot and of image/ramdisk.yml, which then come "
+        "behind them; without any, most that the kernel has.",
     )
     long_nops: tuple[Text, ...] = Field(
         (), description="Packages whose programs hold the long NOP, which the processor lacks: it is rewritten."
@@ -142,10 +143,16 @@ def read_model(name: str, folder: Path | None = None) -> Model:
     if not file.is_file():
         raise UsageError(f"{name}: there is no such model", f"Choose one of: {', '.join(model_names())}")
     try:
-        return Model.model_validate({"name": name, **yaml.safe_load(file.read_text(encoding="utf-8"))})
+        read = Model.model_validate({"name": name, **yaml.safe_load(file.read_text(encoding="utf-8"))})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise UsageError(f"{file}: {faults}", "Correct the model's file") from None
+    return read.model_copy(update={"ramdisk": (*read.ramdisk, *_common_drivers())}) if read.ramdisk else read
+
+
+def _common_drivers() -> tuple[str, ...]:
+    """What is in the ramdisk of each model that says what is in it."""
+    return tuple(yaml.safe_load((resource("image") / "ramdisk.yml").read_text(encoding="utf-8"))["drivers"])
 
 
 def models() -> tuple[Model, ...]:

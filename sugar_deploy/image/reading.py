@@ -72,7 +72,7 @@ def read_tree(tree: Path, *readers: Reader) -> Read:
                 takers = [taker for reader in readers if (taker := reader.entry(path, member))]
                 if takers and member.isreg():
                     _give(archive, member, takers)
-                # It would remember every one. Python 3.13 has `stream=True` against that, those before nothing better.
+                # It would remember every one; since Python 3.13 `stream=True` is against that.
                 archive.members = []  # type: ignore[attr-defined]  # an attribute that is neither documented nor typed
         while hashed.read(PIECE):
             pass
