@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MIB = 2**20
@@ -43,18 +44,25 @@ def mounted(kind: str, image: Path, at: Path) -> Iterator[Path]:
             yield at
         finally:
             _run("umount", str(at))
-            _written_out(device or str(image))
+            _end_driver(device or str(image))
     finally:
         if device:
             _run("losetup", "--detach", device)
     _run(*CHECK[kind], str(image))
 
 
-def _written_out(device: str) -> None:
-    """Wait for a driver in user space: it writes the last of it after umount has returned, and then ends."""
+def _end_driver(device: str) -> None:
+    """Have a driver in user space write the last of it, and end.
+
+    It does so by itself after the last umount, but whoever has made a mount namespace meanwhile, as other tests do,
+    holds a mount of its own for as long as it lives.
+    """
     deadline = time.monotonic() + 60
-    while any(device.encode() in _words(process) for process in Path("/proc").glob("[0-9]*")):
+    while drivers := [process for process in Path("/proc").glob("[0-9]*") if device.encode() in _words(process)]:
         assert time.monotonic() < deadline, f"the driver of {device} does not end"
+        for process in drivers:
+            with suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGTERM)
         time.sleep(0.02)
 
 
