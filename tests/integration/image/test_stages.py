@@ -149,10 +149,15 @@ def test_identity_is_taken_out(tmp_path: Path) -> None:
     for name in (*secrets, "etc/machine-id", "etc/ssh/sshd_config", "boot/vmlinuz-6.1.0-9", "boot/vmlinuz-6.1.0-10"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("secret")
+    certificates = root / "etc/ssl/certs"
+    certificates.mkdir(parents=True)
+    (certificates / "ssl-cert-snakeoil.pem").write_text("one of its own for each image")
+    (certificates / "0123abcd.0").symlink_to("ssl-cert-snakeoil.pem")
     (root / "var/log").mkdir()
     done = stage("finish", tmp_path, root)
     assert done.returncode == 0, done.stderr
     assert not [name for name in secrets if (root / name).exists()]
+    assert not list(certificates.iterdir())
     assert (root / "etc/machine-id").read_text() == ""
     assert (root / "etc/ssh/sshd_config").read_text() == "secret"
     assert str((root / "boot/vmlinuz").readlink()) == "vmlinuz-6.1.0-10"
