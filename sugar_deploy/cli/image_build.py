@@ -125,9 +125,7 @@ def _server(
 
     if not plan.deployment.images.server:
         if school:
-            raise UsageError(
-                "images of this deployment make no servers", "Write `server: true` under images:"
-            )
+            raise UsageError("images of this deployment make no servers", "Write `server: true` under images:")
         return nullcontext()
     if is_carried:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A laptop flashed with an image that has a server: its class's server after its first start, with nothing but its LAN.
+"""A laptop flashed with an image that has a server: its class's server after its first start, with its LAN alone.
 
 A small Debian with what a class's server has of packages, composed by the stages that images are composed by, and
 started in a container: cut off in the middle of its first start, started again, and once more.

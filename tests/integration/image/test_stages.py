@@ -283,3 +283,15 @@ def test_hooks_run_in_order_with_the_tree_and_may_refuse(tmp_path: Path) -> None
         (tmp_path / "inputs/hooks" / name).chmod(0o755)
     assert stage("hooks", tmp_path, tmp_path / "root").returncode == 4
     assert (tmp_path / "root/x").read_text() == "a\nb\n"
+
+
+def test_a_server_whose_packages_are_not_there_is_refused_by_their_names(tmp_path: Path) -> None:
+    system = System.of(tmp_path)
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/packages").write_text("dash\nprosody-of-mars\nchrony-of-mars\n")
+    shutil.copytree("/var/lib/dpkg", system.root / "var/lib/dpkg")
+    (system.root / "dev").mkdir()
+    (system.root / "dev/null").touch()
+    done = system.stage("server")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("lacks packages that its server needs: prosody-of-mars chrony-of-mars")
