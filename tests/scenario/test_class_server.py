@@ -102,12 +102,19 @@ class Laptop:
     def told(self) -> str:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
-    def ends(self, how: signal.Signals) -> None:
-        """SIGKILL is the plug that is pulled, SIGTERM the button."""
-        if self._process:
-            self._process.send_signal(how)
-            self._process.wait(SECONDS)
-            self._process = None
+    def is_switched_off(self) -> None:
+        assert self._process
+        self._process.terminate()
+        self._process.wait(SECONDS)
+
+    def loses_its_power(self) -> None:
+        """With its first process all others end at once."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        pid = self._process.pid
+        for first in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(first), signal.SIGKILL)
+        self._process.wait(SECONDS)
 
 
 def ip(*words: str) -> None:
@@ -158,14 +165,14 @@ def test_after_its_first_start_it_serves_its_class(tmp_path: Path, lan: None) ->
     try:
         laptop.start()
         laptop.awaits("4/9 sshd")
-        laptop.ends(signal.SIGKILL)
+        laptop.loses_its_power()
         assert (state / "first/MANIFEST.json").exists()
         assert not (state / "bundle.json").exists()
         laptop.start()
         laptop.awaits("This laptop is the server of aula-1")
         assert served() == []
         assert json.loads((state / "bundle.json").read_text())["school"] == "aula-1"
-        laptop.ends(signal.SIGTERM)
+        laptop.is_switched_off()
         record, runs = (state / "bundle.json").read_bytes(), list((state / "runs").iterdir())
         certificate = (root / "etc/prosody/certs/aula-1.lan.crt").read_bytes()
         assert not (state / "first").exists()
@@ -180,4 +187,4 @@ def test_after_its_first_start_it_serves_its_class(tmp_path: Path, lan: None) ->
         assert (root / "etc/prosody/certs/aula-1.lan.crt").read_bytes() == certificate
         assert "becomes the server" not in laptop.told()
     finally:
-        laptop.ends(signal.SIGKILL)
+        laptop.loses_its_power()
