@@ -88,15 +88,15 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
         listing = read_listing(folder.rendered / LISTING)
         images = image_files(folder.published, record) if choice.images else ()
         selection = with_images(repository_files(folder.published, listing, record, choice), images)
-        besides = _besides(plan, choice, folder, record, Path(area), say)
-        pieces = tuple(sorted((*selection.pieces, *besides)))
+        more = besides(plan, choice, folder, record, Path(area), say)
+        pieces = tuple(sorted((*selection.pieces, *more)))
         refuse_names(filesystem, [(one.path, one.size) for one in pieces])
-        manifest = _manifest(plan, choice, record, pieces, selection)
+        manifest = manifest_of(plan, choice, record, pieces, selection)
 
         def others() -> Iterable[tuple[str, Sequence[Piece]]]:
             for option, other in _alternatives(choice, folder, record):
                 some = repository_files(folder.published, listing, record, other)
-                yield option, (*with_images(some, images).pieces, *besides)
+                yield option, (*with_images(some, images).pieces, *more)
 
         found = fit(pieces, len(manifest.text().encode()), filesystem, others)
         manifest = replace(manifest, files=tuple(one.entry for one in found.pieces))
@@ -129,7 +129,7 @@ def _has_images(plan: Plan) -> bool:
     )
 
 
-def _besides(plan: Plan, choice: Choice, folder: Folder, record: Record, area: Path, say: Say) -> tuple[Piece, ...]:
+def besides(plan: Plan, choice: Choice, folder: Folder, record: Record, area: Path, say: Say) -> tuple[Piece, ...]:
     """All but the repository: the settings, the tool, the list of ingredients."""
     say("Packing the settings of " + listed([host.name for host in choice.hosts]))
     archive = pack_project(plan, choice.hosts, folder, area, published_at(record))
@@ -144,7 +144,10 @@ def _besides(plan: Plan, choice: Choice, folder: Folder, record: Record, area: P
     return tuple(pieces)
 
 
-def _manifest(plan: Plan, choice: Choice, record: Record, pieces: Iterable[Piece], selection: Selection) -> Manifest:
+def manifest_of(
+    plan: Plan, choice: Choice, record: Record, pieces: Iterable[Piece], selection: Selection
+) -> Manifest:
+    """What the bundle of a choice says of itself."""
     return Manifest(
         deployment=plan.deployment.name,
         title=plan.deployment.title,

@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("sugar_deploy.cli.backup:backup", "Save what only the schools' servers know."),
     "restore": ("sugar_deploy.cli.backup:restore", "Bring a school's backup onto new hardware."),
     "install": ("sugar_deploy.cli.install:install", "At the school: install or upgrade a server from a stick."),
+    "first-start": (
+        "sugar_deploy.cli.first_start:first_start",
+        "Of an image with a server: make its laptop that server.",
+    ),
     "repo": ("sugar_deploy.cli.repo:repo", "Build, sign and publish the deployment's packages."),
     "image": ("sugar_deploy.cli.image:image", "Images for laptops, as their firmware flashes them."),
     "keys": ("sugar_deploy.cli.keys:keys", "The keys that laptops trust: make, replace, share, sign."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,11 @@ from sugar_deploy.cli.image_signing import output_options, signer
 from sugar_deploy.cli.keys_options import Asked
 from sugar_deploy.cli.narrate import narrator
 from sugar_deploy.cli.options import json_option, verbosity_options
+from sugar_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from sugar_deploy.image.build import Built
+    from sugar_deploy.image.compose.server import ClassServer
     from sugar_deploy.image.compose.source import Source
     from sugar_deploy.image.models import Model, NandFilesystem
     from sugar_deploy.scenario.plan import Plan
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Compose of what a stick carries, of `repo bundle --images`; no network is needed.",
 )
+@click.option("--school", metavar="SCHOOL", help="Whose server the laptop becomes, where laptops serve several.")
 @click.option("--compose-only", is_flag=True, help="Only compose the system: `image output` makes the rest of it.")
 @json_option
 @output_options
@@ -45,6 +50,7 @@ def build(
     suite: str | None,
     output: Path | None,
     stick: Path | None,
+    school: str | None,
     compose_only: bool,
     as_json: bool,
     size: str | None,
@@ -62,6 +68,9 @@ def build(
     installed, animation/ is a theme of Plymouth, hooks/ are programs that are run with the system's folder.
     Stages whose inputs have not changed are not run again. Where deployment.yml names the model under
     `images:`, and the repository is complete, nothing is asked of a mirror.
+
+    With `images: {server: true}` the laptop is its class's server after its first start, without a network: with the
+    settings of the only school of the scenario peer-server, or of SCHOOL. Flash one laptop of each class with it.
 
     \b
     Example:
@@ -84,7 +93,10 @@ def build(
     target = output or asked.folder.root / "images" / model.name
     with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
         finish = None if compose_only else Finish(size, name, filesystem, signs, progress)
-        done = build_image(asked.folder, plan, model, target, say, suite=suite, source=source, finish=finish)
+        with _server(asked, plan, model, suite, school, say, is_carried=stick is not None) as server:
+            done = build_image(
+                asked.folder, plan, model, target, say, suite=suite, source=source, server=server, finish=finish
+            )
     if as_json:
         click.echo(json.dumps(_as_dict(done), indent=2))
     else:
@@ -95,6 +107,33 @@ def _carried(stick: Path, asked: Asked, plan: Plan) -> Source:
     from sugar_deploy.bundle.image_source import image_source
 
     return image_source(stick, asked.folder, plan.deployment.name)
+
+
+def _server(
+    asked: Asked,
+    plan: Plan,
+    model: Model,
+    suite: str | None,
+    school: str | None,
+    say: Callable[[str], None],
+    *,
+    is_carried: bool,
+) -> AbstractContextManager[ClassServer | None]:
+    """What the image carries where its laptop is to serve a class."""
+    from sugar_deploy.bundle.image_server import class_server, peer_school
+    from sugar_deploy.image.compose.recipe import recipe_of
+
+    if not plan.deployment.images.server:
+        if school:
+            raise UsageError("images of this deployment make no servers", "Write `server: true` under images:")
+        return nullcontext()
+    if is_carried:
+        raise UsageError(
+            "an image with a server is composed where its repository is published, not of a stick",
+            "Leave --from out there, or delete `server: true` under images:",
+        )
+    system = recipe_of(asked.folder, plan, model, suite).system()
+    return class_server(asked.folder, plan, peer_school(plan, school), system, say)
 
 
 def _as_dict(done: Built) -> dict[str, object]:

@@ -111,7 +111,9 @@ class Images(Section):
         None, description="The scenario whose laptops are made; by default that of most schools."
     )
     server: Flag = Field(
-        False, description="Let the laptop be able to serve its class: the packages of peer-server are on it."
+        False,
+        description="Make the laptop its class's server: at its first start it becomes that of a school of the "
+        "scenario peer-server, without a network.",
     )
     kernels: dict[str, PackageName] = Field(
         default_factory=dict,

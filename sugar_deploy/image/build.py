@@ -10,6 +10,7 @@ from pathlib import Path
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose import Composed, compose
 from sugar_deploy.image.compose.build import RECIPE
+from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.source import Source
 from sugar_deploy.image.media.layout import Wanted, places
 from sugar_deploy.image.media.write import write_image
@@ -61,11 +62,12 @@ def build(
     *,
     suite: str | None = None,
     source: Source | None = None,
+    server: ClassServer | None = None,
     finish: Finish | None = None,
 ) -> Built:
     """Compose a model's system into TARGET/system; to FINISH it is to make of it TARGET/output and TARGET/stick.img.
 
-    SOURCE is another one than the snapshot that is published here.
+    SOURCE is another one than the snapshot that is published here; the laptop becomes SERVER.
 
     All that is made is verified by the firmware's rules. Raises UsageError before the long work for what cannot be
     made, else DeployError; what was made before stays then, and the next call carries on.
@@ -73,7 +75,7 @@ def build(
     if finish:
         planned(model, finish.size, finish.name, finish.filesystem)
     started = time.monotonic()
-    built = Built(compose(folder, plan, model, target / SYSTEM, say, suite=suite, source=source))
+    built = Built(compose(folder, plan, model, target / SYSTEM, say, suite=suite, source=source, server=server))
     built.seconds[SYSTEM] = time.monotonic() - started
     if finish:
         complete(built, model, target, say, finish)

@@ -58,6 +58,15 @@ class Bundle:
         return self.proof.manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is applied: by which manifest, as which school, and the keys that are trusted from then on."""
+
+    manifest: Manifest
+    school: str
+    keys: str
+
+
 def locked(server: Server, path: Path) -> AbstractContextManager[int]:
     """One installation at a time on this server."""
     return deployment_lock(server.lock, f"install {path}")
@@ -139,13 +148,27 @@ def apply(
     project.unpack(server.incoming / PROJECT, server.project, bundle.school)
     project.join(server.project, taking.place(), repository_files(bundle.manifest))
     shutil.rmtree(server.incoming, ignore_errors=True)
+    given = Given(bundle.manifest, bundle.school, bundle.proof.keys)
+    return apply_project(server, given, watch, environment=environment, held=held, verbosity=verbosity)
+
+
+def apply_project(
+    server: Server,
+    given: Given,
+    watch: Watch,
+    *,
+    environment: Mapping[str, str],
+    held: int | None = None,
+    verbosity: int = 0,
+) -> Outcome:
+    """Apply the project that is unpacked on this machine and, if that succeeded, record what it came with."""
     job = Job(
         project=server.project,
         runs=server.runs,
-        schools=(bundle.school,),
+        schools=(given.school,),
         owner=f"sugar-deploy install on {socket.gethostname()}",
         verb="install",
-        snapshot=bundle.manifest.snapshot,
+        snapshot=given.manifest.snapshot,
         # This is root already; a small server has no sudo.
         variables={"ansible_become": False},
         local=True,
@@ -153,7 +176,7 @@ def apply(
     )
     outcome = run_job(job, watch, environment=_environment(environment), held=held)
     if outcome.status == "done":
-        _record(server, bundle)
+        _record(server, given)
     return outcome
 
 
@@ -162,19 +185,21 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {"HOME": "/root", **environment, "PATH": PATH}
 
 
-def _record(server: Server, bundle: Bundle) -> None:
+def _record(server: Server, given: Given) -> None:
     """The keys first: a record without them would still be read with apt's own copy."""
-    manifest = bundle.manifest
+    manifest = given.manifest
     pinned = server.pinned(manifest.deployment)
     pinned.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write_atomically(pinned, bundle.proof.keys, 0o644)
+    write_atomically(pinned, given.keys, 0o644)
     server.record_installed(
         Installed(
             deployment=manifest.deployment,
-            school=bundle.school,
+            school=given.school,
             snapshot=manifest.snapshot,
             serial=manifest.serial,
             fingerprints=manifest.fingerprints,
             installed_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         )
     )
+    # What the image would make of this machine is behind it, whichever way it came here.
+    shutil.rmtree(server.first, ignore_errors=True)

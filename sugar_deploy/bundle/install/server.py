@@ -60,6 +60,11 @@ class Server:
         return self.state / ".incoming"
 
     @property
+    def first(self) -> Path:
+        """What an image carries for its first start, until a machine has become a server."""
+        return self.state / "first"
+
+    @property
     def project(self) -> Path:
         """The rendered project of the last installation."""
         return self.state / "project"

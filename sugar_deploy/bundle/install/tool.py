@@ -113,6 +113,8 @@ def _make(folder: Path, tool: Tool, taken: Path) -> None:
 
 def _run(argv: list[str]) -> None:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
+    # In an image that is composed: what Python compiles must not depend on the time.
+    environment |= {name: value for name, value in os.environ.items() if name == "SOURCE_DATE_EPOCH"}
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])

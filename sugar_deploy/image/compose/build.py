@@ -19,6 +19,7 @@ from sugar_deploy.image.compose.debian import for_system
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import recipe_of
 from sugar_deploy.image.compose.running import Workshop, clear, require_namespaces
+from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.source import Source, published_source
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
@@ -55,8 +56,11 @@ def compose(
     *,
     suite: str | None = None,
     source: Source | None = None,
+    server: ClassServer | None = None,
 ) -> Composed:
     """Write the composed image of a model into the folder TARGET, from SOURCE, by default what is published.
+
+    Its laptop becomes SERVER at its first start.
 
     Raises DeployError where a stage fails: what is kept of the stages before it stays, and the next call carries on.
     """
@@ -69,7 +73,7 @@ def compose(
         say(INSECURE)
     debian = for_system(source.origin(system, plan, folder), system, own, say)
     # What the own packages need is installed before them.
-    steps = recipe.steps(debian, own, record.id)
+    steps = recipe.steps(debian, own, record.id, server)
     tree, done = run(steps, image_cache(), say)
     facts = {
         "model": model.name,
@@ -79,6 +83,7 @@ def compose(
         "snapshot": record.id,
         "security_updates": not insecure,
         "kernel": recipe.kernel,
+        "server": server.school if server else None,
         "own": sorted(deb.name for deb in own),
         "left_out": sorted(set(system.optional) - {deb.name for deb in own}),
         "stages": [{"name": name, "id": identity} for name, identity, *_ in done],

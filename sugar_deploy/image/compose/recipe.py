@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.debian import Chosen
+from sugar_deploy.image.compose.server import ClassServer, server_packages, server_step, without_rivals
 from sugar_deploy.image.compose.stage import Input, Options, Step, folder_input, make_step
 from sugar_deploy.image.models import XO_BOOT, Model, Suite, read_model
 from sugar_deploy.repository.client_settings import main_scenario
@@ -24,7 +25,6 @@ from sugar_deploy.scenario.plan import Plan
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 FILES, SETTINGS, ACTIVITIES, HOOKS, ANIMATION = "files", "settings", "activities", "hooks", "animation"
-SERVER = "downstream-server-demo"
 _MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
 """How: a start partition that is damaged keeps nobody from the system."""
 
@@ -87,6 +87,8 @@ class Recipe:
         lists = Lists.model_validate(yaml.safe_load((resource("image") / "packages.yml").read_text(encoding="utf-8")))
         images = self.plan.deployment.images
         found = {*lists.system, *lists.sugar, *lists.screens[self.model.architecture], *self.model.packages}
+        if images.server:
+            found = without_rivals(found)
         found |= {*images.packages, self.kernel}
         if (self.overrides / ANIMATION).is_dir():
             found.update(lists.animation)
@@ -98,14 +100,15 @@ class Recipe:
         if scenario := images.scenario or main_scenario(self.plan):
             yield f"{name}-{scenario}-client"
         if images.server:
-            yield f"{name}-peer-server"
-            yield SERVER
+            yield from server_packages(name, self.suite.name, self.model.architecture)
 
     def _optional(self) -> tuple[str, ...]:
         """What is installed if the deployment's repository has it: our first start, firmware that is not free."""
         return XO_BOOT, *self.model.firmware
 
-    def steps(self, debian: Chosen, own: Sequence[Deb], snapshot: str) -> tuple[Step, ...]:
+    def steps(
+        self, debian: Chosen, own: Sequence[Deb], snapshot: str, server: ClassServer | None = None
+    ) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""
         deployment = self.plan.deployment
         early, late = self._files()
@@ -126,6 +129,7 @@ class Recipe:
             *self._own_addition(ANIMATION),
             *self._own_addition(HOOKS),
             make_step("caches"),
+            *server_step(server),
             *_addition(SETTINGS, late),
             make_step("finish"),
         ]

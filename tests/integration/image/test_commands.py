@@ -89,6 +89,7 @@ def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path, cap
         (("--model", "xo-1.5", "--unsigned", "--size", "64gb"), "no image of the size 64gb"),
         (("--model", "xo-1.5", "--filesystem", "ubifs", "--unsigned"), "Leave --filesystem out"),
         (("--model", "xo-9"), "there is no such model"),
+        (("--model", "xo-1.5", "--unsigned", "--school", "aula"), "Write `server: true`"),
     ],
 )
 def test_what_cannot_be_built_is_told_before_anything_is_composed(

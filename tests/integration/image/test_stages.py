@@ -149,10 +149,15 @@ def test_identity_is_taken_out(tmp_path: Path) -> None:
     for name in (*secrets, "etc/machine-id", "etc/ssh/sshd_config", "boot/vmlinuz-6.1.0-9", "boot/vmlinuz-6.1.0-10"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("secret")
+    certificates = root / "etc/ssl/certs"
+    certificates.mkdir(parents=True)
+    (certificates / "ssl-cert-snakeoil.pem").write_text("one of its own for each image")
+    (certificates / "0123abcd.0").symlink_to("ssl-cert-snakeoil.pem")
     (root / "var/log").mkdir()
     done = stage("finish", tmp_path, root)
     assert done.returncode == 0, done.stderr
     assert not [name for name in secrets if (root / name).exists()]
+    assert not list(certificates.iterdir())
     assert (root / "etc/machine-id").read_text() == ""
     assert (root / "etc/ssh/sshd_config").read_text() == "secret"
     assert str((root / "boot/vmlinuz").readlink()) == "vmlinuz-6.1.0-10"
@@ -278,3 +283,15 @@ def test_hooks_run_in_order_with_the_tree_and_may_refuse(tmp_path: Path) -> None
         (tmp_path / "inputs/hooks" / name).chmod(0o755)
     assert stage("hooks", tmp_path, tmp_path / "root").returncode == 4
     assert (tmp_path / "root/x").read_text() == "a\nb\n"
+
+
+def test_a_server_whose_packages_are_not_there_is_refused_by_their_names(tmp_path: Path) -> None:
+    system = System.of(tmp_path)
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/packages").write_text("dash\nprosody-of-mars\nchrony-of-mars\n")
+    shutil.copytree("/var/lib/dpkg", system.root / "var/lib/dpkg")
+    (system.root / "dev").mkdir()
+    (system.root / "dev/null").touch()
+    done = system.stage("server")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("lacks packages that its server needs: prosody-of-mars chrony-of-mars")
