@@ -23,6 +23,9 @@ local outbox = module.outbox;
 -- school of a thousand. Sugar's client takes any number of items (process_roster in telepathy-gabble's roster.c, and
 -- its like since the first release); so when more than this many arrive at once, they arrive in one push.
 local MOST_SINGLE_PUSHES = 3;
+-- And not more in one than arrive within a stretch of the log of this many letters. Stretches begin at the same places
+-- for all: when a whole school comes back, each comes at a place of its own, but soon reads what all others read.
+local STRETCH = 512;
 
 local push_count = 0;
 
@@ -56,12 +59,13 @@ end
 -- Reading the log
 
 -- The pushes for the arrivals from one place of the log to another, but for those whom the view's user is or knows
--- itself. Most views read the same: that text is made once.
+-- itself. Most views read the same: that text is kept, once a second one has asked for it.
 local function arrivals(hood, view, first, last)
 	local user, own = view.user, view.user.own;
 	local is_common = next(own, next(own)) == nil and not (user.came and user.came >= first); -- own[false] is no contact
 	local key = first .. "-" .. last;
-	if is_common and hood.pushes[key] then return hood.pushes[key]; end
+	local known = is_common and hood.pushes[key];
+	if known then return known; end
 	local items, text = {}, "";
 	for i = first, last do
 		local letter = hood.log[i];
@@ -75,7 +79,7 @@ local function arrivals(hood, view, first, last)
 	else
 		for _, item in ipairs(items) do text = text .. push(item); end
 	end
-	if is_common then hood.pushes[key] = text; end
+	if is_common then hood.pushes[key] = known == false and text or false; end
 	return text;
 end
 
@@ -87,7 +91,7 @@ local function contact_text(hood, view, i, upto)
 	end
 	if i <= view.joined then return ""; end
 	local last = i;
-	while last < upto and log[last + 1].contact ~= false do last = last + 1; end
+	while last < upto and last % STRETCH ~= 0 and log[last + 1].contact ~= false do last = last + 1; end
 	view.joined = last;
 	return arrivals(hood, view, i, last);
 end
