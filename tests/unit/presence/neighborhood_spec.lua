@@ -152,6 +152,32 @@ describe("a view", function ()
 		assert.are.same({ "b both, c both, d both, eva both" }, read(view));
 		assert.are.same({ "b both", "c both", "d both" }, read(eva_view));
 	end);
+
+	-- Each comes at a place of its own, reads as far as that, and of the others when all are there.
+	it("of one who comes back with a whole school is told of all once, and keeps no text of its own", function ()
+		local count, views = 600, {};
+		for number = 1, count do
+			local guest = user("guest" .. number);
+			views[number] = view_of(hood, guest);
+			hood:add_member(guest);
+			read(views[number]);
+		end
+		local told, pushes = 0, 0;
+		for _, items in ipairs(read(view)) do
+			pushes = pushes + 1;
+			for _ in items:gmatch("both") do told = told + 1; end
+		end
+		assert.are.equal(count, told);
+		assert.is_true(pushes < 5, pushes .. " pushes, each of which is answered");
+		for number, each in ipairs(views) do
+			local _, others = table.concat(read(each), ", "):gsub("both", "");
+			assert.are.equal(count - number, others);
+		end
+		local kept = 0;
+		for _, text in pairs(hood.pushes) do kept = kept + #(text or ""); end
+		local all = #table.concat(hood:list(ana));
+		assert.is_true(kept > 0 and kept < all, kept .. " bytes kept, where all items have " .. all);
+	end);
 end);
 
 describe("the log", function ()
