@@ -106,7 +106,10 @@ def _ours(place: Place) -> list[str]:
         for name in (DOMAIN, f"{DOMAIN}-ecdsa")
     )
     certificates = f"certificates = {{ {'; '.join(pairs)} }}; "
-    return _prosody(place, f'Include "{roots.HOME}/sugar.cfg.lua"', certificates=certificates)
+    argv = _prosody(place, f'Include "{roots.HOME}/sugar.cfg.lua"', certificates=certificates)
+    unit = (PACKAGE / "systemd" / "sugar.conf").read_text()
+    (environment,) = (line.partition("=")[2] for line in unit.splitlines() if line.startswith("Environment="))
+    return ["env", *environment.split(), *argv]
 
 
 def _mod_groups(place: Place) -> list[str]:
