@@ -38,15 +38,15 @@ def first_start(carry: Path | None, verbose: int, quiet: bool) -> int:
     run.require_root()
     server = Server()
     if carry:
-        first.carry(server, carry, lambda _done, _total: None)
+        first.carry(server, carry)
         return 0
     say = narrator(quiet=quiet, as_json=False)
     with ended_by_signals(), run.locked(server, server.first) as held:
-        given = first.carried(server)
+        given = first.lay_out(server)
         say(f"This laptop becomes the server of {given.school} ({given.manifest.title}). This takes some minutes")
         console = Console(soft_wrap=True)
         with Progress(console, quiet=quiet) as progress:
-            outcome = first.apply(server, given, progress, environment=dict(os.environ), held=held, verbosity=verbose)
+            outcome = run.apply(server, given, progress, environment=dict(os.environ), held=held, verbosity=verbose)
     if not quiet or outcome.exit_code:
         report(console, outcome.hosts)
         click.echo(_end(given, outcome))

@@ -66,9 +66,8 @@ def install(
         say("Installing")
         console = Console(stderr=as_json, soft_wrap=True)
         with Progress(console, quiet=quiet) as progress:
-            outcome = run.apply(
-                server, bundle, taking, progress, environment=dict(os.environ), held=held, verbosity=verbose
-            )
+            given = run.lay_out(server, bundle, taking)
+            outcome = run.apply(server, given, progress, environment=dict(os.environ), held=held, verbosity=verbose)
     if as_json:
         click.echo(json.dumps(_as_dict(bundle) | outcome.as_dict(), indent=2))
     elif not quiet or outcome.exit_code:

@@ -11,7 +11,16 @@ from sugar_deploy.bundle.manifest import BadManifest
 from sugar_deploy.render.carried import CarriedFile, attach_repository
 
 
-def unpack(archive: Path, project: Path, school: str) -> None:
+def lay_out(archive: Path, project: Path, school: str, repository: Path, files: tuple[CarriedFile, ...]) -> None:
+    """Unpack a project of this school, and let it carry the REPOSITORY that lies on this server already.
+
+    Raises BadManifest for an archive that cannot be a project of it.
+    """
+    _unpack(archive, project, school)
+    attach_repository(project, repository, files, ())
+
+
+def _unpack(archive: Path, project: Path, school: str) -> None:
     """Unpack a project in place of the former one; for its owner only: it names children.
 
     Raises BadManifest for an archive that holds anything but files in folders, or not this school.
@@ -49,8 +58,3 @@ def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> 
     with os.fdopen(descriptor, "wb") as out:
         if source:
             shutil.copyfileobj(source, out)
-
-
-def join(project: Path, repository: Path, files: tuple[CarriedFile, ...]) -> None:
-    """Let the project carry the repository that lies on this server already."""
-    attach_repository(project, repository, files, ())

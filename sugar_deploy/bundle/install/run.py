@@ -134,25 +134,15 @@ def newer_tool(server: Server, bundle: Bundle, taking: Taking) -> Path | None:
     return install_tool(server, bundle.tool, server.incoming, taking.repository, server.incoming / KEY)
 
 
-def apply(
-    server: Server,
-    bundle: Bundle,
-    taking: Taking,
-    watch: Watch,
-    *,
-    environment: Mapping[str, str],
-    held: int | None = None,
-    verbosity: int = 0,
-) -> Outcome:
-    """Apply the bundle's project to this machine and, if that succeeded, record it."""
-    project.unpack(server.incoming / PROJECT, server.project, bundle.school)
-    project.join(server.project, taking.place(), repository_files(bundle.manifest))
+def lay_out(server: Server, bundle: Bundle, taking: Taking) -> Given:
+    """Have on the server's disk all that is applied of a bundle that was taken."""
+    files = repository_files(bundle.manifest)
+    project.lay_out(server.incoming / PROJECT, server.project, bundle.school, taking.place(), files)
     shutil.rmtree(server.incoming, ignore_errors=True)
-    given = Given(bundle.manifest, bundle.school, bundle.proof.keys)
-    return apply_project(server, given, watch, environment=environment, held=held, verbosity=verbosity)
+    return Given(bundle.manifest, bundle.school, bundle.proof.keys)
 
 
-def apply_project(
+def apply(
     server: Server,
     given: Given,
     watch: Watch,
@@ -161,7 +151,7 @@ def apply_project(
     held: int | None = None,
     verbosity: int = 0,
 ) -> Outcome:
-    """Apply the project that is unpacked on this machine and, if that succeeded, record what it came with."""
+    """Apply the project that is laid out on this machine and, if that succeeded, record what it came with."""
     job = Job(
         project=server.project,
         runs=server.runs,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sugar_deploy.bundle.install import first
+from sugar_deploy.bundle.install import first, run
 from sugar_deploy.bundle.install.server import Server
 from sugar_deploy.bundle.install.stick import Damaged
 from sugar_deploy.errors import DeployError
@@ -26,15 +26,13 @@ def composed(make_stick: MakeStick) -> Path:
 
 
 def start(server: Server) -> Outcome:
-    return first.apply(
-        server, first.carried(server), lambda _event, _tally: None, environment=dict(os.environ), held=None
-    )
+    return run.apply(server, first.lay_out(server), lambda _event, _tally: None, environment=dict(os.environ))
 
 
 def test_it_is_tried_until_it_succeeds_and_never_again(
     make_stick: MakeStick, server: Server, keys: dict[str, Key]
 ) -> None:
-    first.carry(server, composed(make_stick), lambda _done, _total: None)
+    first.carry(server, composed(make_stick))
     assert not server.record.exists()
     assert server.first.stat().st_mode & 0o077 == 0, "it names children"
     (server.root / "mark.fail").touch()
@@ -57,5 +55,5 @@ def test_what_is_not_what_the_manifest_says_gets_into_no_image(make_stick: MakeS
     package = next((root / "sugar-deploy/repository/pool").rglob("prosody_1.deb"))
     package.write_bytes(package.read_bytes()[::-1])
     with pytest.raises(Damaged, match=r"prosody_1\.deb"):
-        first.carry(server, root, lambda _done, _total: None)
+        first.carry(server, root)
     assert not server.first.exists()

@@ -25,7 +25,8 @@ def install(server: Server, stick: Stick, **options: object) -> Outcome:
     """What the command does, but for installing the tool itself."""
     bundle = run.examine(server, Wish(stick.root, **options))
     taking = run.take(server, bundle, lambda _done, _total: None)
-    outcome = run.apply(server, bundle, taking, lambda _event, _tally: None, environment=dict(os.environ))
+    given = run.lay_out(server, bundle, taking)
+    outcome = run.apply(server, given, lambda _event, _tally: None, environment=dict(os.environ))
     if outcome.status == "done":
         # What the role `repository` does on a real server.
         link = server.state / "link"
@@ -122,7 +123,8 @@ def test_the_stick_is_not_needed_any_more_once_it_is_taken(make_stick: MakeStick
     bundle = run.examine(server, Wish(stick.root))
     taking = run.take(server, bundle, lambda _done, _total: None)
     shutil.rmtree(stick.root)
-    outcome = run.apply(server, bundle, taking, lambda _event, _tally: None, environment=dict(os.environ))
+    given = run.lay_out(server, bundle, taking)
+    outcome = run.apply(server, given, lambda _event, _tally: None, environment=dict(os.environ))
     assert outcome.status == "done"
     assert server.installed() is not None
 
