@@ -16,13 +16,16 @@ from sugar_deploy.lab.process import execute
 from sugar_deploy.lab.spec import APT_PORT
 
 # A container may not set the host's clock: chronyd serves time here without steering any clock.
-_CHRONY = """[Unit]
+CHRONY = """[Unit]
 ConditionCapability=
 
 [Service]
 ExecStart=
 ExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x
 """
+
+# Its own network's settings are the machine's own, as forwarding; the rest stays read-only.
+ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 
 _JOIN = 'for group in $0; do echo $$ > "$group"/cgroup.procs || exit; done; exec "$@"'
 
@@ -39,7 +42,7 @@ class Nspawn:
         # The modes of folders in the upper layer win over the image's: take those of the image.
         for file in files:
             _like_image(seat.image, upper, Path(file.path).parent)
-        place((*files, GuestFile("etc/systemd/system/chrony.service.d/lab.conf", _CHRONY)), upper)
+        place((*files, GuestFile("etc/systemd/system/chrony.service.d/lab.conf", CHRONY)), upper)
 
     def start(self, seat: Seat) -> subprocess.Popen[bytes]:
         name = seat.machine.name
@@ -58,8 +61,7 @@ class Nspawn:
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
-                # Its own network's settings are the machine's own, as forwarding; the rest stays read-only.
-                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+                env={**os.environ, **ENVIRONMENT},
             )
 
     def power_off(self, seat: Seat, process: subprocess.Popen[bytes]) -> None:
@@ -120,15 +122,20 @@ class Nspawn:
 def argv(seat: Seat, root: Path) -> tuple[str, ...]:
     """The command that boots it."""
     name = seat.machine.name
+    machine = f"{seat.spec.identity}-{name}"[:64]
+    return (*boot_argv(root, machine, network.namespace(name)), f"--hostname={name}")
+
+
+def boot_argv(root: Path, machine: str, namespace: str) -> tuple[str, ...]:
+    """The command that boots the system in ROOT as it is, in a network namespace."""
     return (
         "systemd-nspawn",
         f"--directory={root}",
-        f"--machine={seat.spec.identity}-{name}"[:64],
-        f"--hostname={name}",
+        f"--machine={machine}",
         "--register=no",
         "--keep-unit",
         "--settings=no",
-        f"--network-namespace-path=/run/netns/{network.namespace(name)}",
+        f"--network-namespace-path=/run/netns/{namespace}",
         "--capability=CAP_NET_ADMIN",
         "--resolv-conf=off",
         "--timezone=off",

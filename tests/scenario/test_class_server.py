@@ -25,6 +25,7 @@ from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.server import server_packages, server_step
 from sugar_deploy.image.compose.source import published_source
 from sugar_deploy.image.compose.stage import Input, make_step
+from sugar_deploy.lab import nspawn
 from sugar_deploy.lab.steps import own as command
 from sugar_deploy.repository.derive.systems import System
 from sugar_deploy.run.prepare import resolved
@@ -48,8 +49,6 @@ LAPTOP, SERVER, ADDRESS = "sd-peer-laptop", "sd-peer-server", "172.18.96.1"
 SUGAROID = Path(__file__).parents[2] / "packages" / "sugaroid"
 EXPECTED = "registration,presence,http,dns,dhcp,ntp"
 SECONDS = 600
-# A container may not set the host's clock.
-CHRONY = "[Unit]\nConditionCapability=\n[Service]\nExecStart=\nExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x\n"
 
 
 def compose(folder: Folder, area: Path) -> Path:
@@ -78,17 +77,14 @@ class Laptop:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        options = ("--register=no", "--keep-unit", "--settings=no", "--resolv-conf=off", "--timezone=off")
-        options += ("--link-journal=no", "--console=read-only", "--capability=CAP_NET_ADMIN")
-        place = (f"--directory={self.root}", "--machine=peer", f"--network-namespace-path=/run/netns/{SERVER}")
-        argv = ("setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", *options, *place, "--boot")
+        argv = ("setpriv", "--pdeathsig", "KILL", *nspawn.boot_argv(self.root, "peer", SERVER))
         with self.console.open("ab") as out:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+                env={**os.environ, **nspawn.ENVIRONMENT},
             )
 
     def awaits(self, text: str) -> None:
@@ -159,7 +155,7 @@ def test_after_its_first_start_it_serves_its_class(tmp_path: Path, lan: None) ->
         assert not list((root / secret).iterdir()), "all laptops of this image would have it"
     assert not list((root / "etc/ssh").glob("ssh_host_*"))
     (root / "etc/systemd/system/chrony.service.d").mkdir()
-    (root / "etc/systemd/system/chrony.service.d/lab.conf").write_text(CHRONY)
+    (root / "etc/systemd/system/chrony.service.d/lab.conf").write_text(nspawn.CHRONY)
 
     laptop = Laptop(root)
     try:

@@ -97,6 +97,7 @@ def test_a_plan_for_a_virgin_machine_is_true_and_changes_nothing(lab: Lab) -> No
     planned = {change["phase"] for change in report["changes"]}
     # A virgin machine has nothing of ours to upgrade, and of Debian's only what is newer than the lab's image of it.
     assert planned - {"upgrade"} == {phase.role for phase in PHASES} - {"upgrade"}
+    assert not [one for one in report["changes"] if one["phase"] == "upgrade" and "sugar" in one["diff"]]
     after = server.run(("sh", "-c", look)).stdout.splitlines()
     # Looking around leaves the directories of apt's own lock and cache newer, and nothing else.
     changed = {line.split()[0] for line in set(before) ^ set(after)}
