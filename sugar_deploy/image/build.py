@@ -19,6 +19,7 @@ from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.job import Progress
 from sugar_deploy.image.outputs.make import make, planned
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.scenario.plan import Plan
 
 SYSTEM, OUTPUT, STICK = "system", "output", "stick.img"
@@ -86,6 +87,7 @@ def complete(built: Built, model: Model, target: Path, say: Callable[[str], None
     """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself."""
     say(f"Making and verifying what {model.title} is flashed with")
     started = time.monotonic()
+    sound = Sound()
     built.output = make(
         built.composed.folder,
         model,
@@ -95,6 +97,7 @@ def complete(built: Built, model: Model, target: Path, say: Callable[[str], None
         filesystem=finish.filesystem,
         signer=finish.signer,
         progress=finish.progress,
+        sound=sound,
     )
     built.seconds[OUTPUT] = time.monotonic() - started
     if model.flow is Flow.DISK:
@@ -103,5 +106,5 @@ def complete(built: Built, model: Model, target: Path, say: Callable[[str], None
     started = time.monotonic()
     built.stick = target / STICK
     keys = finish.signer.keys if finish.signer else ()
-    built.warnings = write_image(places(Wanted((built.output,))), built.stick, keys)
+    built.warnings = write_image(places(Wanted((built.output,))), built.stick, keys, sound=sound)
     built.seconds[STICK] = time.monotonic() - started

@@ -11,19 +11,20 @@ from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.nand import checksums, jffs2
 from sugar_deploy.image.nand.script import check_script
 from sugar_deploy.image.report import Report
-from sugar_deploy.image.zd.checking import check_image, check_spec, data_name
+from sugar_deploy.image.zd.checking import Sound, check_image, check_spec, data_name
 
 
-def check_file(file: Path, keys: Sequence[Key] = ()) -> Report:
+def check_file(file: Path, keys: Sequence[Key] = (), sound: Sound | None = None) -> Report:
     """Every rule of the firmware's that a file breaks, together with the file that belongs to it.
 
-    KEYS are what the laptops trust. Raises UsageError where its kind is not known, or its other half not there.
+    KEYS are what the laptops trust, SOUND a `.zd`'s blocks that were checked before. Raises UsageError where its kind
+    is not known, or its other half not there.
     """
     kind = file.suffix.lower()
     if kind == ".zip":
         return check_bundle(file, keys)
     if kind == ".zd":
-        report, spec = check_image(file), file.with_suffix(".zsp")
+        report, spec = check_image(file, sound), file.with_suffix(".zsp")
         if report.ok and spec.exists():
             report.errors += check_spec(spec, file).errors
         return report

@@ -18,7 +18,7 @@ from sugar_deploy.image.bundles.kinds import IMAGE, MODELS, named
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.checking import check_file
 from sugar_deploy.image.report import Report
-from sugar_deploy.image.zd.checking import data_name
+from sugar_deploy.image.zd.checking import Sound, data_name
 
 LARGEST_ON_FAT = (4 << 30) - 1
 RECORDS = {"lease.sig": LEASE, "develop.sig": DEVELOPER_KEY, "rtcreset.sig": RTC_RESET}
@@ -30,13 +30,15 @@ OPENED = (".zd", ".zsp", ".img", ".crc", ".onu", ".uim", ".zip", ".fth", ".sig",
 _SHORT = re.compile(r"[^. ]{1,8}(\.[^. ]{1,3})?")
 
 
-def check_stick(folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True) -> dict[Path, Report]:
+def check_stick(
+    folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True, sound: Sound | None = None
+) -> dict[Path, Report]:
     """A report for the folder, which is the medium's root, and for each file in it that the firmware would open.
 
     A file that is checked with another one, or of which only the name can be, has one only if there is a fault.
 
-    KEYS are what the laptops trust. IS_FAT: the medium will be FAT, where the firmware sees 8.3 names only. Raises
-    UsageError where there is nothing for it at all.
+    KEYS are what the laptops trust, SOUND a `.zd`'s blocks that were checked before. IS_FAT: the medium will be FAT,
+    where the firmware sees 8.3 names only. Raises UsageError where there is nothing for it at all.
     """
     files = {file: _place(file, folder) for file in sorted(folder.rglob("*")) if file.is_file()}
     files = {
@@ -49,7 +51,7 @@ def check_stick(folder: Path, keys: Sequence[Key] = (), *, is_fat: bool = True) 
     reports = {folder: _check_together(files)}
     covered = _covered(files)
     for file, place in files.items():
-        report = None if place in covered else _check_one(file, place, keys)
+        report = None if place in covered else _check_one(file, place, keys, sound)
         faults = _fat_faults(file) if is_fat else []
         if report or faults:
             reports[file] = report or Report()
@@ -96,7 +98,7 @@ def _check_together(files: dict[Path, str]) -> Report:
     return report
 
 
-def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report | None:
+def _check_one(file: Path, place: str, keys: Sequence[Key], sound: Sound | None) -> Report | None:
     report = Report()
     name = file.name.lower()
     at = place.rpartition("/")[0]
@@ -114,7 +116,7 @@ def _check_one(file: Path, place: str, keys: Sequence[Key]) -> Report | None:
         return None  # A ramdisk, which `olpc.fth` names; what an XO-1 flashes lies in the root.
     elif file.suffix.lower() in (".zd", ".zsp", ".img", ".onu", ".zip"):
         try:
-            return check_file(file, keys)
+            return check_file(file, keys, sound)
         except UsageError as error:
             report.errors.append(error.message)
     else:

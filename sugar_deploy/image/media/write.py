@@ -13,6 +13,7 @@ from sugar_deploy.image.media.image import FIRST_OF_FAT, imaged
 from sugar_deploy.image.media.layout import CONTENTS
 from sugar_deploy.image.media.school import LIBRARY, MANIFEST, is_for_server
 from sugar_deploy.image.stick import check_stick
+from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.render.swap import replacing
 
 
@@ -30,17 +31,26 @@ def write_folder(
 
 
 def write_image(
-    places: Mapping[str, Path], out: Path, keys: Sequence[Key] = (), *, is_fat: bool = True, epoch: int = FIRST_OF_FAT
+    places: Mapping[str, Path],
+    out: Path,
+    keys: Sequence[Key] = (),
+    *,
+    is_fat: bool = True,
+    epoch: int = FIRST_OF_FAT,
+    sound: Sound | None = None,
 ) -> list[str]:
     """Write the file OUT, an image of a whole stick, and OUT.bmap beside it; gives warnings.
 
-    The same files give the same bytes. EPOCH (Unix seconds) is the time that its files carry. Raises UsageError.
+    The same files give the same bytes. EPOCH (Unix seconds) is the time that its files carry, SOUND a `.zd`'s blocks
+    that were checked before. Raises UsageError.
     """
     with imaged(out, is_fat=is_fat, epoch=epoch) as root:
-        return _fill(places, root, keys, is_fat=is_fat)
+        return _fill(places, root, keys, is_fat=is_fat, sound=sound)
 
 
-def _fill(places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat: bool) -> list[str]:
+def _fill(
+    places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat: bool, sound: Sound | None = None
+) -> list[str]:
     lines = []
     for place, file in sorted(places.items()):
         target = root / place
@@ -52,7 +62,7 @@ def _fill(places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat
         (root / MANIFEST).write_text("".join(brought), "ascii")
     if all(is_for_server(place) for place in places):
         return []
-    reports = check_stick(root, keys, is_fat=is_fat)
+    reports = check_stick(root, keys, is_fat=is_fat, sound=sound)
     errors = [error for report in reports.values() for error in report.errors]
     if errors:
         raise UsageError("\n".join(errors), "The firmware would refuse it: nothing was written")

@@ -9,6 +9,7 @@ from pathlib import Path
 from sugar_deploy.image.models import Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.zd.checking import Sound
 
 Progress = Callable[[int, int], None]
 """Told blocks of 128 KiB that are done, and in all."""
@@ -27,6 +28,8 @@ class Job:
     former: Path
     progress: Progress
     filesystem: NandFilesystem | None = None
+    sound: Sound = field(default_factory=Sound)
+    """Blocks that the check of this image, or of the former one, has seen."""
     notes: list[str] = field(default_factory=list)
     """What the manifest tells of it besides."""
 

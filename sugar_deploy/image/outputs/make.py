@@ -14,6 +14,7 @@ from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.image.verification import verified
+from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.render.swap import replacing
 
 MAKERS = {Flow.ZD: zd_disk.make, Flow.NAND: nand.make, Flow.DISK: pc.make}
@@ -56,20 +57,23 @@ def make(
     filesystem: NandFilesystem | None = None,
     signer: Signer | None = None,
     progress: Progress = lambda done, total: None,
+    sound: Sound | None = None,
 ) -> Path:
     """Make the image of FOLDER, which `image build` composed, for a model; OUT, a folder, is replaced as a whole.
 
-    Without a signer it is for unlocked laptops. Raises DeployError, and then OUT is as it was.
+    Without a signer it is for unlocked laptops. To SOUND are added the blocks that were checked. Raises DeployError,
+    and then OUT is as it was.
     """
     if (meant := composition.model_name(folder)) != model.name:
         raise UsageError(f"{folder} was composed for {meant}, not {model.name}", "Compose it anew")
     medium, called, kind = planned(model, size, name, filesystem)
     composed = composition.read(folder)
+    sound = Sound() if sound is None else sound
     with (
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
-        job = Job(model, medium, composed, called, signer, draft, former, progress, kind)
+        job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound)
         job.work.mkdir()
         _made(job)
         shutil.rmtree(job.work)
@@ -96,6 +100,6 @@ def _require_sound(job: Job) -> None:
     keys = job.signer.keys if job.signer else ()
     for file in sorted(job.draft.iterdir()):
         if file.suffix in _CHECKED[job.model.flow]:
-            (report,) = verified(file, keys).values()
+            (report,) = verified(file, keys, sound=job.sound).values()
             if not report.ok:
                 raise DeployError(f"{file.name}, just written, breaks the firmware's rules: {report.errors[0]}")

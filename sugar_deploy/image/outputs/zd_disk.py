@@ -29,6 +29,9 @@ def make(job: Job) -> None:
     )
     former = job.former / target.name
     is_proved = manifest.names(job.former, target.name)
+    if is_proved:
+        # It got its manifest when it had been checked.
+        job.sound.learn(former)
     # Removing ten thousands of files takes the disk long, and the processor hardly anything.
     with subprocess.Popen(["rm", "-rf", "--", *used]):
         write(image, target, previous=former, previous_is_proved=is_proved, progress=job.progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,12 +13,31 @@ from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, commands, expanded, header
 from sugar_deploy.image.zd.rules import LAST, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, USUAL_BLOCK, Header
 
-_SHORT = 1024
-"""Bytes of deflated data below which a block is worth remembering: it is of one byte, or nearly."""
+
+class Sound(set[bytes]):
+    """Fingerprints of blocks that were inflated and hashed before: the same bytes need not be once more.
+
+    Many of an empty file system are the same; a stick has its image's blocks, an image most of the one before it.
+    """
+
+    def learn(self, path: Path) -> None:
+        """Add the blocks of a `.zd` that was checked, and is what it was then; raises BrokenImage, OSError."""
+        with path.open("rb") as file:
+            size = header(file, path.name).block_size
+            self.update(in_order(lambda chunk: _fingerprint(chunk, size), chunks(file, path.name)))
 
 
-def check_image(path: Path) -> Report:
-    """Read, inflate and hash every block of a `.zd`."""
+def _fingerprint(chunk: Chunk, block_size: int) -> bytes:
+    """Of all that makes a block sound or not: its data, what its line says of their content, and the block's size."""
+    line = chunk.line
+    total = hashlib.sha256(f"{block_size} {line.hash_name} {line.digest.hex()} ".encode())
+    total.update(chunk.data)
+    return total.digest()
+
+
+def check_image(path: Path, sound: Sound | None = None) -> Report:
+    """Read, inflate and hash every block of a `.zd`, but those that are SOUND, where the others are added."""
+    sound = Sound() if sound is None else sound
     report = Report()
     seen: list[int] = []
     erased_first = False
@@ -25,7 +45,7 @@ def check_image(path: Path) -> Report:
         with path.open("rb") as file:
             head = header(file, path.name)
             _check_header(head, path.name, report)
-            for block in in_order(_Look(head, path.name), chunks(file, path.name)):
+            for block in in_order(_Look(head, path.name, sound), chunks(file, path.name)):
                 if not seen:
                     erased_first = block.index == 0 and block.is_empty
                 seen.append(block.index)
@@ -61,24 +81,22 @@ class _Block:
 
 
 class _Look:
-    """Inflates and hashes blocks; those that are the same, as the many of an empty file system, once."""
+    """Inflates and hashes blocks; those that are the same, once."""
 
-    def __init__(self, head: Header, name: str) -> None:
-        self._head, self._name = head, name
-        self._sound: set[tuple[bytes, bytes, str]] = set()
+    def __init__(self, head: Header, name: str, sound: Sound) -> None:
+        self._head, self._name, self._sound = head, name, sound
 
     def __call__(self, chunk: Chunk) -> _Block:
         index, count = chunk.line.index, self._head.count
         far = (f"{self._name}: block {index}: beyond the header's count of {count}",) if index >= count else ()
-        same = (chunk.data, chunk.line.digest, chunk.line.hash_name)
-        if index and same in self._sound:
+        known = _fingerprint(chunk, self._head.block_size)
+        if index and known in self._sound:
             return _Block(index, far, is_empty=False)
         try:
             plain = expanded(chunk, self._head.block_size, self._name)
         except BrokenImage as error:
             return _Block(index, (*far, error.message), is_empty=False)
-        if len(chunk.data) < _SHORT:
-            self._sound.add(same)
+        self._sound.add(known)
         return _Block(index, far, is_empty=index == 0 and not any(plain))
 
 

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.zd.checking import check_image, check_spec
-from sugar_deploy.image.zd.reading import BrokenImage, unpack
+from sugar_deploy.image.zd import checking
+from sugar_deploy.image.zd.checking import Sound, check_image, check_spec
+from sugar_deploy.image.zd.reading import BrokenImage, Chunk, expanded, unpack
 from sugar_deploy.image.zd.writing import write
 from tests.unit.image.firmware import Laptop, Refused
 
@@ -213,6 +214,32 @@ def test_each_rule_broken_once_is_named(name: str, tmp_path: Path) -> None:
     assert path.read_bytes() != (VECTORS / "image.zd").read_bytes()
     report = check_image(path)
     assert any(said in error for error in report.errors), report.errors
+    sound = Sound()
+    sound.learn(VECTORS / "image.zd")
+    assert check_image(path, sound).errors == report.errors
+
+
+def test_blocks_that_were_checked_are_not_inflated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated: list[int] = []
+
+    def counted(chunk: Chunk, block_size: int, name: str) -> bytes:
+        inflated.append(chunk.line.index)
+        return expanded(chunk, block_size, name)
+
+    monkeypatch.setattr(checking, "expanded", counted)
+    sound, image = Sound(), tmp_path / "image.zd"
+    content = bytearray(b"".join(bytes([number]) * BLOCK for number in range(1, 9)))
+    (tmp_path / "disk.img").write_bytes(content)
+    write(tmp_path / "disk.img", image)
+    assert check_image(image, sound).ok
+    assert set(inflated) == set(range(8))
+    inflated.clear()
+    content[3 * BLOCK] ^= 1
+    (tmp_path / "disk.img").write_bytes(content)
+    write(tmp_path / "disk.img", image)
+    assert check_image(image, sound).ok
+    # Whether the laptop's partition table is erased first is asked each time.
+    assert set(inflated) == {0, 3}
 
 
 TAKEN: dict[str, Callable[[bytes], bytes]] = {
