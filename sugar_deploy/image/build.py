@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose import Composed, compose
+from sugar_deploy.image.compose import Composed, composing
 from sugar_deploy.image.compose.build import RECIPE
 from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.source import Source
@@ -19,6 +19,7 @@ from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.job import Progress
 from sugar_deploy.image.outputs.make import make, planned
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.outputs.survey import Survey
 from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.scenario.plan import Plan
 
@@ -76,20 +77,37 @@ def build(
     if finish:
         planned(model, finish.size, finish.name, finish.filesystem)
     started = time.monotonic()
-    built = Built(compose(folder, plan, model, target / SYSTEM, say, suite=suite, source=source, server=server))
-    built.seconds[SYSTEM] = time.monotonic() - started
-    if finish:
-        complete(built, model, target, say, finish)
+    survey = Survey()
+    place = target / SYSTEM
+    with composing(
+        folder, plan, model, place, say, suite=suite, source=source, server=server, readers=survey.readers
+    ) as composed:
+        built = Built(composed)
+        built.seconds[SYSTEM] = time.monotonic() - started
+        if finish:
+            if composed.read:
+                survey.has_read(composed.read)
+            complete(built, model, target, say, finish, survey if composed.read else None)
     return built
 
 
-def complete(built: Built, model: Model, target: Path, say: Callable[[str], None], finish: Finish) -> None:
-    """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself."""
+def complete(
+    built: Built,
+    model: Model,
+    target: Path,
+    say: Callable[[str], None],
+    finish: Finish,
+    survey: Survey | None = None,
+) -> None:
+    """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself.
+
+    SURVEY is of the system, if it was read as that was made.
+    """
     say(f"Making and verifying what {model.title} is flashed with")
     started = time.monotonic()
-    sound = Sound()
+    sound, composed = Sound(), built.composed
     built.output = make(
-        built.composed.folder,
+        composed.folder,
         model,
         target / OUTPUT,
         size=finish.size,
@@ -98,6 +116,8 @@ def complete(built: Built, model: Model, target: Path, say: Callable[[str], None
         signer=finish.signer,
         progress=finish.progress,
         sound=sound,
+        survey=survey,
+        unpacked=composed.unpacked,
     )
     built.seconds[OUTPUT] = time.monotonic() - started
     if model.flow is Flow.DISK:

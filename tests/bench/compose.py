@@ -21,12 +21,11 @@ from sugar_deploy.deployment.load import load
 from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose import compose
+from sugar_deploy.image.build import Finish, build
 from sugar_deploy.image.compose.build import image_cache, run, write_folder
 from sugar_deploy.image.compose.debian import choose
 from sugar_deploy.image.compose.stage import folder_input, make_step
 from sugar_deploy.image.models import Model, read_model
-from sugar_deploy.image.outputs.make import make
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.repository.derive.archive import KEYRING
 from sugar_deploy.repository.derive.mirror import debian_mirror
@@ -35,9 +34,9 @@ from sugar_deploy.run.prepare import resolved
 SHARED = ("archive", "packages")
 """Parts of the cache that are this machine's own: what was fetched, and our packages."""
 SMALL = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", "linux-image-cloud-amd64", "zstd")
-BEFORE, AFTER, OUTPUT = "choosing packages", "image's folder", "image output"
+BEFORE, AFTER, OUTPUT, STICK = "choosing packages", "image's folder", "what is flashed", "stick and clearing away"
 STAGES = ("base", "packages", "mounts", "ramdisk", "files", "desktop", "caches", "settings", "finish")
-PARTS = (BEFORE, *STAGES, AFTER, OUTPUT)
+PARTS = (BEFORE, *STAGES, AFTER, OUTPUT, STICK)
 
 
 def spent() -> tuple[float, float]:
@@ -60,20 +59,20 @@ class Times:
         self.last = now
 
     def said(self, line: str) -> None:
-        """What composing tells of its stages."""
+        """What a build tells of its parts."""
         if BEFORE not in self.rows and line.startswith("Stage"):
             self.until_now(BEFORE)
         if found := re.fullmatch(r"Stage (\w+): \d+ s", line):
             self.until_now(found[1])
+        if line.startswith("Making and verifying"):
+            self.until_now(OUTPUT if AFTER in self.rows else AFTER)
 
 
 def whole(folder: Folder, model: Model, target: Path) -> Times:
-    """Compose a model's image, and make its disk."""
+    """All that `image build` makes for a model, unsigned."""
     times = Times()
-    compose(folder, resolved(folder), model, target, times.said)
-    times.until_now(AFTER)
-    make(target, model, target.with_name("disk"))
-    times.until_now(OUTPUT)
+    build(folder, resolved(folder), model, target, times.said, finish=Finish())
+    times.until_now(STICK if model.media and OUTPUT in times.rows else OUTPUT)
     return times
 
 
@@ -110,11 +109,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="generic-pc64", help="generic-pc64 by default")
     parser.add_argument("--small", action="store_true", help="Debian without Sugar: 3 GB, and no disk is made")
+    parser.add_argument("--insecure", action="store_true", help="without security updates: not all mirrors have them")
     parser.add_argument("--folder", type=Path, help="on which disk; some 20 GB, removed at the end")
     words = parser.parse_args()
     model, composed = read_model(words.model), small if words.small else whole
     with tempfile.TemporaryDirectory(dir=words.folder) as scratch:
         folder, target = at_home(Path(scratch)), Path(scratch) / "image"
+        if words.insecure:
+            folder.file.write_text(f"{folder.file.read_text()}\nrepository: {{security_mirror: none}}\n")
         if not words.small:
             subprocess.run([sys.executable, "-m", "sugar_deploy", "repo", "publish", "-C", folder.root], check=True)
         runs = {"cold": composed(folder, model, target), "nothing changed": composed(folder, model, target)}

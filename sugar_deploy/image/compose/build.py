@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sugar_deploy.deployment.types import NO_SECURITY
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, copied, known
+from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, known, lent
 from sugar_deploy.image.compose.debian import for_system
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import recipe_of
@@ -23,6 +24,7 @@ from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.source import Source, published_source
 from sugar_deploy.image.compose.stage import Step
 from sugar_deploy.image.models import Model
+from sugar_deploy.image.reading import Read, Reader
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.render.swap import replacing
@@ -37,17 +39,35 @@ RECIPE = "recipe.json"
 _ROOM = "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk, and build again, which carries on"
 
 
+Stages = tuple[tuple[str, str, bool, float], ...]
+"""Of each its name, id, whether it was kept from before, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The last stage's tree, what was done for it, and what spares others work as long as it is at hand."""
+
+    tree: Path
+    stages: Stages
+    read: Read | None = None
+    """What was read of the tree, by the readers as well; nothing where it was kept from before."""
+    unpacked: Path | None = None
+    """The folder of which it was packed, for one who uses it up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An image's folder, and what was done for it."""
+    """An image's folder, and what was done for it; see `Made`."""
 
     folder: Path
     snapshot: str
-    stages: tuple[tuple[str, str, bool, float], ...]
-    """Name, id, whether it was kept from before, seconds."""
+    stages: Stages
+    read: Read | None = None
+    unpacked: Path | None = None
 
 
-def compose(
+@contextmanager
+def composing(
     folder: Folder,
     plan: Plan,
     model: Model,
@@ -57,10 +77,11 @@ def compose(
     suite: str | None = None,
     source: Source | None = None,
     server: ClassServer | None = None,
-) -> Composed:
+    readers: Sequence[Reader] = (),
+) -> Iterator[Composed]:
     """Write the composed image of a model into the folder TARGET, from SOURCE, by default what is published.
 
-    Its laptop becomes SERVER at its first start.
+    Its laptop becomes SERVER at its first start. Within, what it was made of is at hand, and nobody else composes.
 
     Raises DeployError where a stage fails: what is kept of the stages before it stays, and the next call carries on.
     """
@@ -74,7 +95,6 @@ def compose(
     debian = for_system(source.origin(system, plan, folder), system, own, say)
     # What the own packages need is installed before them.
     steps = recipe.steps(debian, own, record.id, server)
-    tree, done = run(steps, image_cache(), say)
     facts = {
         "model": model.name,
         "suite": recipe.suite.name,
@@ -86,10 +106,11 @@ def compose(
         "server": server.school if server else None,
         "own": sorted(deb.name for deb in own),
         "left_out": sorted(set(system.optional) - {deb.name for deb in own}),
-        "stages": [{"name": name, "id": identity} for name, identity, *_ in done],
     }
-    write_folder(tree, target, facts)
-    return Composed(target, record.id, done)
+    with making(steps, image_cache(), say, readers) as made:
+        stages = [{"name": name, "id": identity} for name, identity, *_ in made.stages]
+        write_folder(made.tree, target, {**facts, "stages": stages})
+        yield Composed(target, record.id, made.stages, made.read, made.unpacked)
 
 
 def image_cache(environment: Mapping[str, str] | None = None) -> Path:
@@ -97,11 +118,20 @@ def image_cache(environment: Mapping[str, str] | None = None) -> Path:
     return cache_home(os.environ if environment is None else environment) / "sugar-deploy" / "images"
 
 
-def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[str, str, bool, float], ...]]:
-    """The last stage's tree, and of each what was done; only what AREA does not keep is made.
+def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, Stages]:
+    """The last stage's tree, and what was done; only what AREA does not keep is made."""
+    with making(steps, area, say) as made:
+        return made.tree, made.stages
 
-    It keeps the trees of stages that say so, and the last one.
+
+@contextmanager
+def making(steps: Sequence[Step], area: Path, say: Say, readers: Sequence[Reader] = ()) -> Iterator[Made]:
+    """The last stage's tree; only what AREA does not keep is made, and nobody else composes there within.
+
+    It keeps the trees of stages that say so, and the last one. READERS read that as it is kept.
     """
+    if not steps:
+        raise DeployError("the recipe has no stages", "Give it one")
     cache = Cache(area)
     require_namespaces()
     with exclusive(area / "lock", "another process composes an image", say, timeout_seconds=PATIENCE_SECONDS) as held:
@@ -115,19 +145,21 @@ def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, tuple[tuple[
         first, tree = _kept(cache, named, say)
         done = [(step.name, identity, True, 0.0) for step, identity in named[:first]]
         workshop = Workshop(cache.work, tree, (held,))
+        read = None
         for step, identity in named[first:]:
             started = time.monotonic()
             say(f"Stage {step.name}")
+            is_last = identity == named[-1][1]
             with room_on_disk(area, _ROOM, f"stage {step.name}: "), workshop:
-                is_kept = step.kept or identity == named[-1][1]
-                if packed := workshop.run(step, is_packed=is_kept):
-                    tree = cache.keep(identity, packed)
+                if packed := workshop.run(step, is_packed=step.kept or is_last):
+                    tree, read = cache.keep(identity, packed, readers if is_last else ())
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
-        clear(workshop.folder)
-    if tree is None:
-        raise DeployError("the recipe has no stages", "Give it one")
-    return tree, tuple(done)
+        assert tree, "the last stage's is packed"
+        try:
+            yield Made(tree, tuple(done), read, workshop.tree if read else None)
+        finally:
+            clear(workshop.folder)
 
 
 def _kept(cache: Cache, named: Sequence[tuple[Step, str]], say: Say) -> tuple[int, Path | None]:
@@ -151,7 +183,7 @@ def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
         room_on_disk(target.parent, "Make room there, and build again, which carries on"),
         replacing(target, RECIPE, "a composed image") as (draft, _),
     ):
-        copied(tree, draft / TREE)
+        lent(tree, draft / TREE)
         found = known(tree)
         write_atomically(draft / "packages.json", json.dumps(found.packages, indent=1) + "\n", 0o644)
         told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": found.sha256}

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sugar_deploy.files import sha256_of, to_disk, write_atomically
 from sugar_deploy.image.compose.contents import Contents
-from sugar_deploy.image.reading import read_tree
+from sugar_deploy.image.reading import Read, Reader, read_tree
 
 TREE = "root.tar"
 _PROOF = "tree.json"
 KEPT_DAYS = 30
-_FICLONE = 0x40049409
-"""Of linux/fs.h: both files share their blocks until one of them is written to. Python has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,16 @@ class Cache:
         os.utime(entry)
         return entry / TREE
 
-    def keep(self, identity: str, tree: Path) -> Path:
-        """Take over a tree that is complete; another process may have kept the same one meanwhile."""
+    def keep(self, identity: str, tree: Path, readers: Sequence[Reader] = ()) -> tuple[Path, Read]:
+        """Take over a tree that is complete, which is read for its proof and by READERS.
+
+        Another process may have kept the same one meanwhile.
+        """
         draft = self.folder / f".{identity}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
-            proof = _proof(tree)
+            proof, read = _proof(tree, readers)
             to_disk(tree)
             tree.replace(draft / TREE)
             (draft / TREE).chmod(0o444)
@@ -73,7 +73,7 @@ class Cache:
             draft.rename(self.folder / identity)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        return self.folder / identity / TREE
+        return self.folder / identity / TREE, read
 
     def prune(self, now: float | None = None) -> None:
         """Drop what no build has used for long, and what killed ones left; only while no other build runs."""
@@ -87,10 +87,10 @@ class CorruptEntry(Exception):
     """A kept tree was not what had been written; it has been dropped."""
 
 
-def _proof(tree: Path) -> Mapping[str, Any]:
+def _proof(tree: Path, readers: Sequence[Reader]) -> tuple[Mapping[str, Any], Read]:
     contents = Contents()
-    found = read_tree(tree, contents)
-    return {"sha256": found.sha256, "newest": found.newest, "packages": contents.packages}
+    found = read_tree(tree, contents, *readers)
+    return {"sha256": found.sha256, "newest": found.newest, "packages": contents.packages}, found
 
 
 def known(tree: Path) -> Known:
@@ -99,13 +99,12 @@ def known(tree: Path) -> Known:
     return Known(proof["sha256"], proof["newest"], proof["packages"])
 
 
-def copied(tree: Path, target: Path) -> None:
-    """Copy a kept tree, which takes no room where the file system can share blocks.
+def lent(tree: Path, target: Path) -> None:
+    """Give a kept tree a second name, or copy it where that cannot be.
 
-    Never a hard link, were it read-only: root writes through that, and who edits the copy would edit what is kept.
+    It may be read only, but root writes through that: who edits it gets what is kept made anew, since it is proved.
     """
-    with tree.open("rb") as source, target.open("wb") as copy:
-        try:
-            fcntl.ioctl(copy, _FICLONE, source.fileno())
-        except OSError:  # ext4, or another file system
-            shutil.copyfile(tree, target)
+    try:
+        os.link(tree, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(tree, target)

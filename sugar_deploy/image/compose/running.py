@@ -71,6 +71,11 @@ class Workshop:
         """The tree, and what a stage reads."""
         return self.area / "tree"
 
+    @property
+    def tree(self) -> Path:
+        """The tree."""
+        return self.folder / "root"
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -92,12 +97,16 @@ class Workshop:
         return packed
 
 
+def clearing(*folders: Path) -> tuple[str, ...]:
+    """The command that removes folders with files of users that only exist in a stage's namespace."""
+    return (*namespaces(os.geteuid()), "rm", "-rf", "--one-file-system", "--", *map(str, folders))
+
+
 def clear(work: Path) -> None:
     """Remove a stage's folder, which may have files of users that only exist in its namespace."""
     if not work.exists():
         return
-    argv = (*namespaces(os.geteuid()), "rm", "-rf", "--one-file-system", "--", str(work))
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(clearing(work), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeployError(f"{work} cannot be removed: {done.stderr.strip()}", "Remove it as root")
 

@@ -21,9 +21,12 @@ def size_for(root: Path) -> int:
 
 
 def write_ext2(root: Path, image: Path, where: Partition, *, label: str, identity: uuid.UUID, epoch: int) -> None:
-    """Make the filesystem in a partition of IMAGE, with what the folder ROOT holds, as of EPOCH (Unix seconds)."""
+    """Make the filesystem in a partition of IMAGE, with what the folder ROOT holds, as of EPOCH (Unix seconds).
+
+    What is a link there is the file itself on it.
+    """
     tree = image.with_name("root.tar")
-    with tarfile.open(tree, "w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(tree, "w", format=tarfile.PAX_FORMAT, dereference=True) as archive:
         for path in sorted(root.rglob("*")):
             member = archive.gettarinfo(path, path.relative_to(root).as_posix())
             member.uid, member.gid, member.uname, member.gname, member.mtime = 0, 0, "", "", epoch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -70,17 +69,19 @@ def sizes_below(root: Path) -> dict[str, int]:
 def write_fat(
     root: Path, image: Path, where: Partition, form: Form, *, label: str, identity: uuid.UUID, epoch: int
 ) -> None:
-    """Make the filesystem in a partition of IMAGE, with what the folder ROOT holds, as of EPOCH (Unix seconds)."""
+    """Make the filesystem in a partition of IMAGE, with what the folder ROOT holds, as of EPOCH (Unix seconds).
+
+    What is a link there is the file itself on it.
+    """
     options = ("--invariant", "-F", str(form.bits), "-s", str(form.cluster_sectors))
     names = ("-i", identity.hex[:8], "-n", label)
     place = ("-h", str(where.start), "--offset", str(where.start), str(image), str(where.sectors * SECTOR // 1024))
     run(["mkfs.vfat", *options, *names, *place], epoch=epoch)
     fat = f"{image}@@{where.start * SECTOR}"
-    # One by one and sorted, with one time: -s would take the folder's own order.
+    # One by one and sorted: -s would take the folder's own order. The files' time is the present, which is EPOCH.
     for path in sorted(root.rglob("*")):
-        os.utime(path, (epoch, epoch))
         target = f"::/{path.relative_to(root).as_posix()}"
-        command = ["mmd", "-i", fat, target] if path.is_dir() else ["mcopy", "-m", "-i", fat, str(path), target]
+        command = ["mmd", "-i", fat, target] if path.is_dir() else ["mcopy", "-i", fat, str(path), target]
         run(command, epoch=epoch)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
@@ -25,7 +25,7 @@ def write_folder(
     KEYS are what the laptops trust. OUT is replaced as a whole, and only if an earlier run made it.
     """
     with replacing(out, CONTENTS, "a medium's folder") as (draft, _):
-        warnings = _fill(places, draft, keys, is_fat=is_fat)
+        warnings = _fill(shutil.copyfile, places, draft, keys, is_fat=is_fat)
         draft.chmod(0o755)
     return warnings
 
@@ -45,17 +45,28 @@ def write_image(
     that were checked before. Raises UsageError.
     """
     with imaged(out, is_fat=is_fat, epoch=epoch) as root:
-        return _fill(places, root, keys, is_fat=is_fat, sound=sound)
+        # They are copied once, into the image.
+        return _fill(_linked, places, root, keys, is_fat=is_fat, sound=sound)
+
+
+def _linked(file: Path, target: Path) -> None:
+    target.symlink_to(file.resolve())
 
 
 def _fill(
-    places: Mapping[str, Path], root: Path, keys: Sequence[Key], *, is_fat: bool, sound: Sound | None = None
+    bring: Callable[[Path, Path], object],
+    places: Mapping[str, Path],
+    root: Path,
+    keys: Sequence[Key],
+    *,
+    is_fat: bool,
+    sound: Sound | None = None,
 ) -> list[str]:
     lines = []
     for place, file in sorted(places.items()):
         target = root / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        bring(file, target)
         lines.append(f"{sha256_of(target)}  {place}\n")
     (root / CONTENTS).write_text("".join(lines), "ascii")
     if brought := [line.replace(f"{LIBRARY}/", "", 1) for line in lines if f"  {LIBRARY}/" in line]:

@@ -52,15 +52,17 @@ class Composed:
                 raise ValueError("root.tar has other times than recipe.json says")
 
 
-def read(folder: Path) -> Composed:
+def read(folder: Path, survey: Survey | None = None) -> Composed:
     """What is in a composed image's folder; raises UsageError if that is none.
 
-    What the recipe says of the tar is believed, so that work can begin, until `prove` tells.
+    What the recipe says of the tar is believed, so that work can begin, until `prove` tells. SURVEY is of the tar.
     """
     recipe = _recipe(folder)
     with _told(folder):
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
-        survey = Survey(folder / "root.tar")
+        if survey is None:
+            survey = Survey()
+            survey.begin(folder / "root.tar")
         sha256, epoch = recipe.get("root_sha256"), recipe.get("source_date_epoch")
         if sha256 is None or epoch is None:
             found = survey.read()

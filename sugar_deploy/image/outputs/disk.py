@@ -44,7 +44,17 @@ def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> Path:
     (one,) = (one for one in job.model.partitions if one.mount == mount)
     shape = extfs.BOOT if one.filesystem == "ext2" else extfs.ROOT
     identity, epoch = job.composed.identity(mount), job.composed.epoch
-    attributes = job.composed.survey.attributes if tree == job.composed.tree else None
+    is_system = tree == job.composed.tree
     work = Path(tempfile.mkdtemp(dir=job.work))
-    extfs.make(place, shape, tree, label=one.label, identity=identity, epoch=epoch, work=work, attributes=attributes)
+    extfs.make(
+        place,
+        shape,
+        tree,
+        label=one.label,
+        identity=identity,
+        epoch=epoch,
+        work=work,
+        attributes=job.composed.survey.attributes if is_system else None,
+        unpacked=job.unpacked if is_system else None,
+    )
     return work

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
@@ -17,7 +18,7 @@ from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import attributes_in
 from sugar_deploy.image.outputs.programs import program, run
 from sugar_deploy.image.outputs.survey import Attribute
-from sugar_deploy.image.outputs.unpacked import run_on
+from sugar_deploy.image.outputs.unpacked import run_on, run_on_stages
 
 BLOCK = 4096
 # What kernels of the laptops' first years cannot mount is left out: checksums and 64 bit came with 3.6 and after,
@@ -78,20 +79,25 @@ def make(
     epoch: int,
     work: Path,
     attributes: Callable[[], Iterable[Attribute]] | None = None,
+    unpacked: Path | None = None,
 ) -> None:
     """Make the file system with what the tar TREE holds; all its times are EPOCH or what the tar says.
 
-    WORK is an existing folder on the same disk. ATTRIBUTES gives the tar's extended ones, if they are known.
-    Raises DeployError, if it does not fit with its sizes.
+    WORK is an existing folder on the same disk. ATTRIBUTES gives the tar's extended ones, if they are known, UNPACKED
+    is a folder with what it holds, which is used up. Raises DeployError, if it does not fit with its sizes.
     """
-    unpacked = work / "tree"
+    source = unpacked or work / "tree"
+    extended = attributes or partial(attributes_in, tree)
     options = ",".join((*_COMMON, f"hash_seed={identity}", f"offset={place.offset}"))
     mke2fs = [program(f"mkfs.{shape.kind}"), "-q", "-F", "-b", str(BLOCK), "-m", str(shape.reserved_percent)]
-    mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(unpacked)]
+    mke2fs += ["-L", label, "-U", str(identity), "-O", shape.features, "-E", options, "-d", str(source)]
     mke2fs += [str(place.image), str(place.size // BLOCK)]
-    late = ["sh", "-c", _LAY_OUT_LATE, "late", str(unpacked), " ".join(shape.late)]
+    late = ["sh", "-c", _LAY_OUT_LATE, "late", str(source), " ".join(shape.late)]
     try:
-        run_on(unpacked, (tree,), [*late, *mke2fs], epoch=epoch)
+        if unpacked:
+            run_on_stages(unpacked, extended(), [*late, *mke2fs], epoch=epoch)
+        else:
+            run_on(source, (tree,), [*late, *mke2fs], epoch=epoch)
     except DeployError as error:
         if "Could not allocate" in error.message or "No space left in" in error.message:
             filling = "\n".join(sizes.shown(sizes.measured(tree)))
@@ -101,8 +107,7 @@ def make(
                 "Leave packages out, or take a larger medium",
             ) from error
         raise
-    extended = attributes() if attributes else attributes_in(tree)
-    _finish(place, [*_named(unpacked, shape), *_attributes(extended, work)], epoch)
+    _finish(place, [*_named(source, shape), *_attributes(extended(), work)], epoch)
     run(["e2fsck", "-f", "-n", _address(place)], epoch=epoch)
 
 

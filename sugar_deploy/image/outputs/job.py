@@ -30,6 +30,8 @@ class Job:
     filesystem: NandFilesystem | None = None
     sound: Sound = field(default_factory=Sound)
     """Blocks that the check of this image, or of the former one, has seen."""
+    unpacked: Path | None = None
+    """A folder with the system, if there is one already; it is used up."""
     notes: list[str] = field(default_factory=list)
     """What the manifest tells of it besides."""
 

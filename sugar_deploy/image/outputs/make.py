@@ -12,6 +12,7 @@ from sugar_deploy.image.outputs import composed as composition
 from sugar_deploy.image.outputs import disk, listing, manifest, nand, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
+from sugar_deploy.image.outputs.survey import Survey
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.image.verification import verified
 from sugar_deploy.image.zd.checking import Sound
@@ -58,22 +59,25 @@ def make(
     signer: Signer | None = None,
     progress: Progress = lambda done, total: None,
     sound: Sound | None = None,
+    survey: Survey | None = None,
+    unpacked: Path | None = None,
 ) -> Path:
     """Make the image of FOLDER, which `image build` composed, for a model; OUT, a folder, is replaced as a whole.
 
-    Without a signer it is for unlocked laptops. To SOUND are added the blocks that were checked. Raises DeployError,
-    and then OUT is as it was.
+    Without a signer it is for unlocked laptops. To SOUND are added the blocks that were checked. SURVEY is of the
+    system, if that was read before, and UNPACKED a folder with it, which is used up. Raises DeployError, and then OUT
+    is as it was.
     """
     if (meant := composition.model_name(folder)) != model.name:
         raise UsageError(f"{folder} was composed for {meant}, not {model.name}", "Compose it anew")
     medium, called, kind = planned(model, size, name, filesystem)
-    composed = composition.read(folder)
+    composed = composition.read(folder, survey)
     sound = Sound() if sound is None else sound
     with (
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
-        job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound)
+        job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound, unpacked)
         job.work.mkdir()
         _made(job)
         shutil.rmtree(job.work)
