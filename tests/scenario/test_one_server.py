@@ -203,14 +203,47 @@ def test_a_broken_drop_in_is_put_back_and_named(lab: Lab) -> None:
     daemon.unlink()
     assert apply(folder)["exit"] == 0
     assert drop_ins(lab) == []
-    assert apply(folder)["hosts"][server.name]["changed"] == 0
+
+
+@pytest.fixture(scope="module")
+def written(lab: Lab) -> str:
+    """The deployment as it is, before services are switched off one after another."""
+    return Folder(lab.place.deployment).file.read_text()
+
+
+ROOMS = (
+    *("sugar-server-backup.socket", "sugar-server-backup.service", "sugar-server-builds.socket"),
+    *("sugar-server-adopt.path", "sugar-server-purge.timer"),
+)
 
 
 @pytest.mark.vm
-def test_services_that_are_switched_off_go_and_come_back(lab: Lab) -> None:
+def test_each_room_is_switched_off_by_itself(lab: Lab, written: str) -> None:
     folder = Folder(lab.place.deployment)
     (server,) = lab.servers()
-    written = folder.file.read_text()
+    document = yaml.safe_load(written)
+    services = document.setdefault("services", {})
+    services["backup"] = {**services.get("backup", {}), "enabled": False}
+    services.update(updates={"builds": False, "packages": False}, statistics={"enabled": False})
+    folder.file.write_text(json.dumps(document))
+    assert apply(folder)["exit"] == 0
+    assert answers(lab, 80) and answers(lab, 8080)
+    assert not answers(lab, 873, 2222)
+    assert states(lab, "is-active", *ROOMS) == {"inactive"}
+    assert states(lab, "is-enabled", *ROOMS) == {"disabled"}
+    assert '"enable": false' in server.run(("sh", "-c", ASKS_FOR_STATISTICS)).stdout
+    assert apply(folder)["hosts"][server.name]["changed"] == 0
+    # Nor does it come back by itself.
+    server.power_cut()
+    server.start()
+    assert states(lab, "is-active", *ROOMS) == {"inactive"}
+
+
+@pytest.mark.vm
+def test_services_that_are_switched_off_go_and_come_back(lab: Lab, written: str) -> None:
+    """The last test's rooms as well."""
+    folder = Folder(lab.place.deployment)
+    (server,) = lab.servers()
     document = yaml.safe_load(written)
     for service in ("presence", *DAEMON, "upgrades"):
         document.setdefault("services", {}).setdefault(service, {})["enabled"] = False
@@ -227,38 +260,8 @@ def test_services_that_are_switched_off_go_and_come_back(lab: Lab) -> None:
     assert apply(folder)["exit"] == 0
     assert all(answers(lab, port) for port in (5222, 5223, 80, 8080, 873, 2222))
     assert upgrades_itself(lab) == "1"
-
-
-@pytest.mark.vm
-def test_each_room_is_switched_off_by_itself_and_comes_back(lab: Lab) -> None:
-    folder = Folder(lab.place.deployment)
-    (server,) = lab.servers()
-    written = folder.file.read_text()
-    document = yaml.safe_load(written)
-    services = document.setdefault("services", {})
-    services["backup"] = {**services.get("backup", {}), "enabled": False}
-    services.update(updates={"builds": False, "packages": False}, statistics={"enabled": False})
-    folder.file.write_text(json.dumps(document))
-    assert apply(folder)["exit"] == 0
-    assert answers(lab, 80) and answers(lab, 8080)
-    assert not answers(lab, 873, 2222)
-    units = ("sugar-server-backup.socket", "sugar-server-backup.service", "sugar-server-builds.socket")
-    units += ("sugar-server-adopt.path", "sugar-server-purge.timer")
-    assert states(lab, "is-active", *units) == {"inactive"}
-    assert states(lab, "is-enabled", *units) == {"disabled"}
-    assert '"enable": false' in server.run(("sh", "-c", ASKS_FOR_STATISTICS)).stdout
-    assert apply(folder)["hosts"][server.name]["changed"] == 0
-    # Nor does it come back by itself.
-    server.power_cut()
-    server.start()
-    assert states(lab, "is-active", *units) == {"inactive"}
-
-    folder.file.write_text(written)
-    assert apply(folder)["exit"] == 0
-    assert states(lab, "is-active", *units) == {"active"}
-    assert states(lab, "is-enabled", *units) == {"enabled"}
-    assert answers(lab, 873) and answers(lab, 2222)
-    assert apply(folder)["hosts"][server.name]["changed"] == 0
+    assert states(lab, "is-active", *ROOMS) == {"active"}
+    assert states(lab, "is-enabled", *ROOMS) == {"enabled"}
 
 
 @pytest.mark.vm

@@ -19,7 +19,7 @@ from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, known, l
 from sugar_deploy.image.compose.debian import for_system
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import recipe_of
-from sugar_deploy.image.compose.running import Workshop, clear, require_namespaces
+from sugar_deploy.image.compose.running import Unpacked, Workshop, clear, require_namespaces
 from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.source import Source, published_source
 from sugar_deploy.image.compose.stage import Step
@@ -51,8 +51,8 @@ class Made:
     stages: Stages
     read: Read | None = None
     """What was read of the tree, by the readers as well; nothing where it was kept from before."""
-    unpacked: Path | None = None
-    """The folder of which it was packed, for one who uses it up."""
+    unpacked: Unpacked | None = None
+    """Of what it was packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Composed:
     snapshot: str
     stages: Stages
     read: Read | None = None
-    unpacked: Path | None = None
+    unpacked: Unpacked | None = None
 
 
 @contextmanager
@@ -156,9 +156,11 @@ def making(steps: Sequence[Step], area: Path, say: Say, readers: Sequence[Reader
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
         assert tree, "the last stage's is packed"
+        unpacked = Unpacked(workshop.tree)
         try:
-            yield Made(tree, tuple(done), read, workshop.tree if read else None)
+            yield Made(tree, tuple(done), read, unpacked if read else None)
         finally:
+            unpacked.wait()
             clear(workshop.folder)
 
 

@@ -97,16 +97,33 @@ class Workshop:
         return packed
 
 
-def clearing(*folders: Path) -> tuple[str, ...]:
-    """The command that removes folders with files of users that only exist in a stage's namespace."""
-    return (*namespaces(os.geteuid()), "rm", "-rf", "--one-file-system", "--", *map(str, folders))
+class Unpacked:
+    """A tree that stages made, for one who uses it up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._going: subprocess.Popen[bytes] | None = None
+
+    def drop(self) -> None:
+        """Remove it meanwhile: ten thousands of files take the disk long, and the processor hardly any time."""
+        self._going = subprocess.Popen(_clearing(self.folder))
+
+    def wait(self) -> None:
+        """Until it is gone, if it was dropped."""
+        if self._going:
+            self._going.wait()
+
+
+def _clearing(folder: Path) -> tuple[str, ...]:
+    """The command that removes a folder with files of users that only exist in a stage's namespace."""
+    return (*namespaces(os.geteuid()), "rm", "-rf", "--one-file-system", "--", str(folder))
 
 
 def clear(work: Path) -> None:
     """Remove a stage's folder, which may have files of users that only exist in its namespace."""
     if not work.exists():
         return
-    done = subprocess.run(clearing(work), capture_output=True, text=True, check=False)
+    done = subprocess.run(_clearing(work), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeployError(f"{work} cannot be removed: {done.stderr.strip()}", "Remove it as root")
 

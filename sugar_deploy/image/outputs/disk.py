@@ -45,6 +45,7 @@ def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> Path:
     shape = extfs.BOOT if one.filesystem == "ext2" else extfs.ROOT
     identity, epoch = job.composed.identity(mount), job.composed.epoch
     is_system = tree == job.composed.tree
+    unpacked = job.unpacked if is_system else None
     work = Path(tempfile.mkdtemp(dir=job.work))
     extfs.make(
         place,
@@ -55,6 +56,8 @@ def fill(job: Job, mount: str, place: extfs.Place, tree: Path) -> Path:
         epoch=epoch,
         work=work,
         attributes=job.composed.survey.attributes if is_system else None,
-        unpacked=job.unpacked if is_system else None,
+        unpacked=unpacked.folder if unpacked else None,
     )
+    if unpacked:
+        unpacked.drop()
     return work

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sugar_deploy.image.compose.running import Unpacked
 from sugar_deploy.image.models import Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs.composed import Composed
 from sugar_deploy.image.outputs.signing import Signer
@@ -30,8 +31,8 @@ class Job:
     filesystem: NandFilesystem | None = None
     sound: Sound = field(default_factory=Sound)
     """Blocks that the check of this image, or of the former one, has seen."""
-    unpacked: Path | None = None
-    """A folder with the system, if there is one already; it is used up."""
+    unpacked: Unpacked | None = None
+    """The system's tree, where it is at hand; it is used up."""
     notes: list[str] = field(default_factory=list)
     """What the manifest tells of it besides."""
 

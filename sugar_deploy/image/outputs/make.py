@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
+from sugar_deploy.image.compose.running import Unpacked
 from sugar_deploy.image.models import Flow, Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs import composed as composition
 from sugar_deploy.image.outputs import disk, listing, manifest, nand, pc, zd_disk
@@ -60,13 +61,13 @@ def make(
     progress: Progress = lambda done, total: None,
     sound: Sound | None = None,
     survey: Survey | None = None,
-    unpacked: Path | None = None,
+    unpacked: Unpacked | None = None,
 ) -> Path:
     """Make the image of FOLDER, which `image build` composed, for a model; OUT, a folder, is replaced as a whole.
 
     Without a signer it is for unlocked laptops. To SOUND are added the blocks that were checked. SURVEY is of the
-    system, if that was read before, and UNPACKED a folder with it, which is used up. Raises DeployError, and then OUT
-    is as it was.
+    system, if that was read before, UNPACKED its tree, which is used up. Raises DeployError, and then OUT is as it
+    was.
     """
     if (meant := composition.model_name(folder)) != model.name:
         raise UsageError(f"{folder} was composed for {meant}, not {model.name}", "Compose it anew")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.compose.running import clearing
 from sugar_deploy.image.outputs import disk, manifest
 from sugar_deploy.image.outputs.boot import boot_tree
 from sugar_deploy.image.outputs.job import Job
@@ -24,18 +23,17 @@ def make(job: Job) -> None:
         ) from error
     image, target = job.work / "disk.img", job.beside(".zd")
     partitions = disk.begin(job, image)
-    used = [
+    used = (
         disk.fill(job, BOOT, partitions[BOOT].place(image), boot_tree(job)),
         disk.fill(job, ROOT, partitions[ROOT].place(image), job.composed.tree),
-        *([job.unpacked] if job.unpacked else ()),
-    ]
+    )
     former = job.former / target.name
     is_proved = manifest.names(job.former, target.name)
     if is_proved:
         # It got its manifest when it had been checked.
         job.sound.learn(former)
     # Removing ten thousands of files takes the disk long, and the processor hardly anything.
-    with subprocess.Popen(clearing(*used)):
+    with subprocess.Popen(["rm", "-rf", "--", *used]):
         write(image, target, previous=former, previous_is_proved=is_proved, progress=job.progress)
     image.unlink()
     bundle = job.model.bundle

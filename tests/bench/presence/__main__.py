@@ -79,19 +79,12 @@ def _measure(results: Results, contender: Contender, suite: str, options: argpar
     loads = [(count, 0) for count in sorted(options.counts)]
     if not options.no_registered:
         loads.append((ONLINE, REGISTERED))
-    too_slow = False
     for count, registered in loads:
-        if too_slow and not registered:
-            print(f"{suite} {contender.title}, {count} laptops: not tried, fewer were too many", flush=True)
-            results.drop(suite, contender.name, count)
-            continue
         started = time.monotonic()
         load = Load(count, registered, options.lesson, options.idle, options.limit)
         row = results.get(suite, contender.name, count, load.accounts) if options.resume else None
         row = row or day(contender, suite, load)
         results.add(row)
-        last = list(row["phases"].values())[-1]
-        too_slow = too_slow or last["end"] == "unfinished"
         ends = ", ".join(f"{phase['name']} {phase['cpu_seconds']:.2f} s" for phase in row["phases"].values())
         took = time.monotonic() - started
         print(f"{suite} {contender.title}, {count} of {load.accounts}: CPU {ends}; took {took:.0f} s", flush=True)
@@ -112,11 +105,6 @@ class Results:
         """Take a measurement in place of an older one."""
         self._remove(row["suite"], row["contender"], row["count"], row["registered"])
         self.rows.append(row)
-        self._write()
-
-    def drop(self, suite: str, contender: str, count: int) -> None:
-        """Forget an older measurement of what was not tried now."""
-        self._remove(suite, contender, count, count)
         self._write()
 
     def _remove(self, *key: object) -> None:

@@ -32,9 +32,10 @@ def composed(stages: Stages, area: Path) -> None:
     """Lay into AREA root.tar, an ext4 of the folder of which it was packed, and one of the tar alone."""
     survey = Survey()
     with making(stages.recipe(), area / "cache", print, survey.readers) as made:
-        assert made.read, "it was made just now"
+        assert made.read and made.unpacked, "it was made just now"
         survey.has_read(made.read)
-        filesystem(area / "of-folder.img", made.tree, survey.attributes, made.unpacked)
+        filesystem(area / "of-folder.img", made.tree, survey.attributes, made.unpacked.folder)
+        made.unpacked.drop()
     filesystem(area / "of-tar.img", made.tree)
     made.tree.replace(area / "root.tar")
 

@@ -12,6 +12,8 @@ import pytest
 from tests.integration.roles.conftest import ROLES, WITHOUT_LAN, School
 
 pytestmark = pytest.mark.vm
+# Mishaps are met by the same tasks on each release.
+on_the_newest = pytest.mark.parametrize("school", ["trixie"], indirect=True, scope="package")
 NAMES = ["schoolserver", "school", "library", "presence", "xs", "www", "ntp", "time", "box", "escuela", "schule",
          "conference.schoolserver", "lima", "conference.lima"]  # fmt: skip
 
@@ -117,6 +119,7 @@ def test_nothing_is_served_on_the_uplink(school: School) -> None:
         assert school.lab.outsider(("python3", "-c", script)).stdout == "silent\n", port
 
 
+@on_the_newest
 @pytest.mark.parametrize(
     ("role", "service", "unit", "text", "complaint"),
     [
@@ -157,7 +160,6 @@ def test_a_broken_override_is_refused_before_anything_changes(
     finally:
         school.override(service, None)
     assert school.says("systemctl", "show", "--property=ActiveEnterTimestampMonotonic", unit) == since
-    assert school.apply(role).changed == 0
 
 
 def test_a_valid_override_is_in_force(school: School) -> None:
@@ -169,6 +171,7 @@ def test_a_valid_override_is_in_force(school: School) -> None:
     assert school.on_laptop("getent", "ahostsv4", "canteen").stdout == ""
 
 
+@on_the_newest
 def test_a_service_that_does_not_come_up_is_put_back(school: School) -> None:
     school.override("dnsmasq", "port=5353\n")
     run = school.apply("lan")
@@ -185,6 +188,7 @@ def ssh_port(school: School) -> str:
     return next(line.split()[1] for line in school.says("sshd", "-T").splitlines() if line.startswith("port "))
 
 
+@on_the_newest
 def test_a_firewall_that_locks_the_deployer_out_is_put_back(school: School) -> None:
     school.override("nftables", f"insert rule inet sugar input tcp dport {ssh_port(school)} ct state new drop\n")
     run = school.apply("firewall")
@@ -195,6 +199,7 @@ def test_a_firewall_that_locks_the_deployer_out_is_put_back(school: School) -> N
     assert school.apply("firewall").changed == 0
 
 
+@on_the_newest
 def test_other_tables_are_left_alone(school: School) -> None:
     school.says("nft", "add table ip containers; add chain ip containers keep")
     run = school.apply("firewall", firewall__uplink_ports=[9443])
@@ -204,6 +209,7 @@ def test_other_tables_are_left_alone(school: School) -> None:
     assert school.apply("firewall").status == 0
 
 
+@on_the_newest
 def test_a_power_cut_before_the_proof_leaves_the_last_proved_firewall(school: School) -> None:
     school.says("/usr/local/lib/sugar-deploy/firewall-guard", "arm", "600")
     bad = f"insert rule inet sugar input tcp dport {ssh_port(school)} drop"
@@ -217,6 +223,7 @@ def test_a_power_cut_before_the_proof_leaves_the_last_proved_firewall(school: Sc
     assert (run.status, run.changed) == (0, 0), run.output
 
 
+@on_the_newest
 def test_an_interface_that_is_missing_or_taken_is_named_with_a_remedy(school: School) -> None:
     run = school.apply("lan", lan__interface="eth7")
     assert "has no interface eth7; it has eth0, eth1" in " ".join(run.output.split())
@@ -242,6 +249,7 @@ def test_without_an_uplink_other_names_do_not_exist_and_nothing_is_routed(school
     assert school.on_laptop("timeout", "5", "getent", "ahostsv4", "example.org").returncode == 2
 
 
+@on_the_newest
 def test_whoever_has_no_key_is_not_locked_out(school: School) -> None:
     # As for an administrator who logs in with a password: a key that is no key of theirs lets them in meanwhile.
     move = "sed -i 's/^/restrict,pty /' /root/.ssh/authorized_keys"
