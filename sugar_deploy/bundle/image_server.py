@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +17,13 @@ from sugar_deploy.bundle.select import Choice, refuse_incomplete, repository_fil
 from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
+from sugar_deploy.image.compose.build import PATIENCE_SECONDS
 from sugar_deploy.image.compose.server import ClassServer
 from sugar_deploy.image.compose.stage import Input
 from sugar_deploy.locks import debian_python_packages
 from sugar_deploy.render.carried import LISTING, read_listing
 from sugar_deploy.repository.derive.systems import System
+from sugar_deploy.repository.lock import exclusive
 from sugar_deploy.scenario.plan import Host, Plan
 
 
@@ -49,8 +52,7 @@ def class_server(
     architectures = some_of(repository.architectures, (system.architecture,), "architecture")
     choice, record = Choice((host,), suites, architectures), published(folder)
     folder.state.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="image-server-", dir=folder.state) as name:
-        area = Path(name)
+    with _area(folder, say) as area:
         more = besides(plan, choice, folder, record, area, say)
         # The settings are rendered with the repository that they are for.
         listing = read_listing(area / "project" / LISTING)
@@ -61,6 +63,17 @@ def class_server(
         needed = {*host.packages, *debian_python_packages(system.suite, system.architecture)}
         files = _files(pieces, area / MANIFEST, folder.repository_key)
         yield ClassServer(host.name, files, tuple(sorted(needed)))
+
+
+@contextlib.contextmanager
+def _area(folder: Folder, say: Callable[[str], None]) -> Iterator[Path]:
+    """A folder for what the image takes; what a killed build left in one is cleared away."""
+    busy = "another process composes an image of this deployment with a server"
+    with exclusive(folder.state / "image-server.lock", busy, say, timeout_seconds=PATIENCE_SECONDS):
+        for left in folder.state.glob("image-server-*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix="image-server-", dir=folder.state) as name:
+            yield Path(name)
 
 
 def _files(pieces: tuple[Piece, ...], manifest: Path, key: Path) -> Input:

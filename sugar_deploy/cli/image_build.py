@@ -93,6 +93,8 @@ def build(
     target = output or asked.folder.root / "images" / model.name
     with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
         finish = None if compose_only else Finish(size, name, filesystem, signs, progress)
+        if finish:
+            finish.require_possible(model)
         with _server(asked, plan, model, suite, school, say, is_carried=stick is not None) as server:
             done = build_image(
                 asked.folder, plan, model, target, say, suite=suite, source=source, server=server, finish=finish

@@ -43,6 +43,10 @@ class Finish:
     signer: Signer | None = None
     progress: Progress = lambda done, total: None
 
+    def require_possible(self, model: Model) -> None:
+        """Raise UsageError for what is not made of a model, before the long work."""
+        planned(model, self.size, self.name, self.filesystem)
+
 
 @dataclass(slots=True)
 class Built:
@@ -75,12 +79,12 @@ def build(
     made, else DeployError; what was made before stays then, and the next call carries on.
     """
     if finish:
-        planned(model, finish.size, finish.name, finish.filesystem)
+        finish.require_possible(model)
     started = time.monotonic()
-    survey = Survey()
-    place = target / SYSTEM
+    survey, place = Survey(), target / SYSTEM
+    readers = survey.readers if finish else ()
     with composing(
-        folder, plan, model, place, say, suite=suite, source=source, server=server, readers=survey.readers
+        folder, plan, model, place, say, suite=suite, source=source, server=server, readers=readers
     ) as composed:
         built = Built(composed)
         built.seconds[SYSTEM] = time.monotonic() - started

@@ -59,7 +59,10 @@ def compose(folder: Folder, area: Path) -> Path:
     mine = own_packages(source.record, source.tree, system)
     debian = for_system(source.origin(system, plan, folder), system, mine, print).as_input()
     debs = Input({one.path.name: one.path for one in mine}, "the deployment's own")
+    left = folder.state / "image-server-killed"
+    (left / "project").mkdir(parents=True)
     with class_server(folder, plan, peer_school(plan, None), system, print) as server:
+        assert not left.exists()
         steps = (
             make_step("base", {"architecture": ARCHITECTURE}, {"debian": debian}),
             make_step("packages", {}, {"own": debs}),

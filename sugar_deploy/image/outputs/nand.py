@@ -24,6 +24,9 @@ _OWN = "etc/sugar-xo-boot"
 def make(job: Job) -> None:
     """Write the files of the job's file system. Raises DeployError where it does not fit, with what fills it."""
     assert job.model.nand is not None, "a model that is flashed as NAND has some"
+    if job.unpacked:
+        # The programs for NAND see a tree of their own.
+        job.unpacked.drop()
     with tempfile.TemporaryDirectory(dir=job.work) as work:
         if job.filesystem is NandFilesystem.JFFS2:
             spec = _jffs2(job, job.model.nand, Path(work))
