@@ -32,7 +32,7 @@ for device in null zero full random urandom; do
     mount --bind "/dev/$device" "$1/dev/$device"
 done
 """
-TRACES = ("./var/log/", "./var/cache/", "./var/lib/apt/", "./var/lib/dpkg/", "./etc/resolv.conf")
+TRACES = ("./etc/hostname", "./var/log/", "./var/cache/", "./var/lib/apt/", "./var/lib/dpkg/", "./etc/resolv.conf")
 """What an image's last stage takes out, or what only says that a program was running."""
 KEPT = ("./var/lib/dpkg/status", "./var/lib/dpkg/info/")
 """What counts of dpkg's database: the packages and their scripts and lists of files."""
