@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sugar_deploy import __version__
+from sugar_deploy.bundle.area import area
 from sugar_deploy.bundle.beside import install_script, listed, readme
 from sugar_deploy.bundle.capacity import Fit, fit
 from sugar_deploy.bundle.filesystem import Filesystem, refuse_names
@@ -38,7 +38,6 @@ from sugar_deploy.render.carried import LISTING, read_listing
 from sugar_deploy.repository.record import Record
 from sugar_deploy.repository.sbom import sbom
 from sugar_deploy.repository.snapshots import History
-from sugar_deploy.repository.tree import remove
 from sugar_deploy.run.prepare import prepare
 from sugar_deploy.scenario.plan import Plan
 
@@ -82,13 +81,11 @@ def assembled(folder: Folder, wish: Wish, filesystem: Filesystem, say: Say) -> I
     choice = _checked(plan, wish, folder)
     record = published(folder)
     folder.state.mkdir(mode=0o700, exist_ok=True)
-    for left in folder.state.glob("bundle-*"):
-        remove(left)  # of a killed run: the caller holds the deployment's lock
-    with tempfile.TemporaryDirectory(prefix="bundle-", dir=folder.state) as area:
+    with area(folder, "bundle-") as work:
         listing = read_listing(folder.rendered / LISTING)
         images = image_files(folder.published, record) if choice.images else ()
         selection = with_images(repository_files(folder.published, listing, record, choice), images)
-        more = besides(plan, choice, folder, record, Path(area), say)
+        more = besides(plan, choice, folder, record, work, say)
         pieces = tuple(sorted((*selection.pieces, *more)))
         refuse_names(filesystem, [(one.path, one.size) for one in pieces])
         manifest = manifest_of(plan, choice, record, pieces, selection)

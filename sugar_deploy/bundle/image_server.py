@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sugar_deploy.bundle.area import area
 from sugar_deploy.bundle.assemble import besides, manifest_of
 from sugar_deploy.bundle.layout import KEY, MANIFEST, Layout
 from sugar_deploy.bundle.parts import Piece
@@ -52,28 +51,21 @@ def class_server(
     architectures = some_of(repository.architectures, (system.architecture,), "architecture")
     choice, record = Choice((host,), suites, architectures), published(folder)
     folder.state.mkdir(mode=0o700, exist_ok=True)
-    with _area(folder, say) as area:
-        more = besides(plan, choice, folder, record, area, say)
+    busy = "another process composes an image of this deployment with a server"
+    with (
+        exclusive(folder.state / "image-server.lock", busy, say, timeout_seconds=PATIENCE_SECONDS),
+        area(folder, "image-server-") as work,
+    ):
+        more = besides(plan, choice, folder, record, work, say)
         # The settings are rendered with the repository that they are for.
-        listing = read_listing(area / "project" / LISTING)
+        listing = read_listing(work / "project" / LISTING)
         selection = repository_files(folder.published, listing, record, choice)
         pieces = tuple(sorted((*selection.pieces, *more)))
         text = manifest_of(plan, choice, record, pieces, selection).text()
-        (area / MANIFEST).write_text(text, encoding="utf-8")
+        (work / MANIFEST).write_text(text, encoding="utf-8")
         needed = {*host.packages, *debian_python_packages(system.suite, system.architecture)}
-        files = _files(pieces, area / MANIFEST, folder.repository_key)
+        files = _files(pieces, work / MANIFEST, folder.repository_key)
         yield ClassServer(host.name, files, tuple(sorted(needed)))
-
-
-@contextlib.contextmanager
-def _area(folder: Folder, say: Callable[[str], None]) -> Iterator[Path]:
-    """A folder for what the image takes; what a killed build left in one is cleared away."""
-    busy = "another process composes an image of this deployment with a server"
-    with exclusive(folder.state / "image-server.lock", busy, say, timeout_seconds=PATIENCE_SECONDS):
-        for left in folder.state.glob("image-server-*"):
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix="image-server-", dir=folder.state) as name:
-            yield Path(name)
 
 
 def _files(pieces: tuple[Piece, ...], manifest: Path, key: Path) -> Input:

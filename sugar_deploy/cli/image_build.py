@@ -93,12 +93,10 @@ def build(
     target = output or asked.folder.root / "images" / model.name
     with blocks_shown(model.title, shown=not asked.quiet and not as_json) as progress:
         finish = None if compose_only else Finish(size, name, filesystem, signs, progress)
-        if finish:
-            finish.require_possible(model)
-        with _server(asked, plan, model, suite, school, say, is_carried=stick is not None) as server:
-            done = build_image(
-                asked.folder, plan, model, target, say, suite=suite, source=source, server=server, finish=finish
-            )
+        server = _server(asked, plan, model, suite, school, say, is_carried=stick is not None)
+        done = build_image(
+            asked.folder, plan, model, target, say, suite=suite, source=source, server=server, finish=finish
+        )
     if as_json:
         click.echo(json.dumps(_as_dict(done), indent=2))
     else:
@@ -141,7 +139,7 @@ def _server(
 def _as_dict(done: Built) -> dict[str, object]:
     stages = [
         {"name": stage, "id": identity, "kept": kept, "seconds": round(seconds, 1)}
-        for stage, identity, kept, seconds in done.composed.stages
+        for stage, identity, kept, seconds in done.composed.made.stages
     ]
     return {
         "folder": str(done.composed.folder),

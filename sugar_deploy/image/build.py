@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from sugar_deploy.scenario.plan import Plan
 
 SYSTEM, OUTPUT, STICK = "system", "output", "stick.img"
 """What is below a model's folder: the composed system, what its firmware flashes, a whole USB stick."""
+_NONE: AbstractContextManager[ClassServer | None] = nullcontext()
 _MARKS = {SYSTEM: RECIPE, OUTPUT: manifest.NAME}
 
 
@@ -42,10 +44,6 @@ class Finish:
     filesystem: NandFilesystem | None = None
     signer: Signer | None = None
     progress: Progress = lambda done, total: None
-
-    def require_possible(self, model: Model) -> None:
-        """Raise UsageError for what is not made of a model, before the long work."""
-        planned(model, self.size, self.name, self.filesystem)
 
 
 @dataclass(slots=True)
@@ -68,30 +66,34 @@ def build(
     *,
     suite: str | None = None,
     source: Source | None = None,
-    server: ClassServer | None = None,
+    server: AbstractContextManager[ClassServer | None] = _NONE,
     finish: Finish | None = None,
 ) -> Built:
     """Compose a model's system into TARGET/system; to FINISH it is to make of it TARGET/output and TARGET/stick.img.
 
-    SOURCE is another one than the snapshot that is published here; the laptop becomes SERVER.
+    SOURCE is another one than the snapshot that is published here; the laptop becomes SERVER, which is put together
+    when all else is known to be possible.
 
     All that is made is verified by the firmware's rules. Raises UsageError before the long work for what cannot be
     made, else DeployError; what was made before stays then, and the next call carries on.
     """
     if finish:
-        finish.require_possible(model)
+        planned(model, finish.size, finish.name, finish.filesystem)
     started = time.monotonic()
     survey, place = Survey(), target / SYSTEM
     readers = survey.readers if finish else ()
-    with composing(
-        folder, plan, model, place, say, suite=suite, source=source, server=server, readers=readers
-    ) as composed:
+    with (
+        server as carried,
+        composing(
+            folder, plan, model, place, say, suite=suite, source=source, server=carried, readers=readers
+        ) as composed,
+    ):
         built = Built(composed)
         built.seconds[SYSTEM] = time.monotonic() - started
         if finish:
-            if composed.read:
-                survey.has_read(composed.read)
-            complete(built, model, target, say, finish, survey if composed.read else None)
+            if composed.made.read:
+                survey.has_read(composed.made.read)
+            complete(built, model, target, say, finish, survey if composed.made.read else None)
     return built
 
 
@@ -121,7 +123,7 @@ def complete(
         progress=finish.progress,
         sound=sound,
         survey=survey,
-        unpacked=composed.unpacked,
+        unpacked=composed.made.unpacked,
     )
     built.seconds[OUTPUT] = time.monotonic() - started
     if model.flow is Flow.DISK:

@@ -72,7 +72,7 @@ def whole(folder: Folder, model: Model, target: Path) -> Times:
     """All that `image build` makes for a model, unsigned."""
     times = Times()
     build(folder, resolved(folder), model, target, times.said, finish=Finish())
-    times.until_now(STICK if model.media and OUTPUT in times.rows else OUTPUT)
+    times.until_now(STICK if OUTPUT in times.rows else OUTPUT)
     return times
 
 

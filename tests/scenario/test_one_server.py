@@ -28,6 +28,13 @@ guid=$(sugar-server registrations --json |
 python3 -c "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/user/$guid?cmd=stats-info').read())"
 """
 DAEMON = ("registration", "backup", "updates", "statistics", "pages")
+ROOMS = (
+    "sugar-server-backup.socket",
+    "sugar-server-backup.service",
+    "sugar-server-builds.socket",
+    "sugar-server-adopt.path",
+    "sugar-server-purge.timer",
+)
 REGISTRATIONS = "/var/lib/sugar-server/registrations.db"
 
 
@@ -72,6 +79,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     chosen = bring_up(scenario="offline-server", suite="trixie", backend=request.param)
     yield chosen
     chosen.down()
+
+
+@pytest.fixture(scope="module")
+def written(lab: Lab) -> str:
+    """The deployment as it is, before services are switched off one after another."""
+    return Folder(lab.place.deployment).file.read_text()
 
 
 def sugar_deploy(*words: str) -> subprocess.CompletedProcess[str]:
@@ -203,18 +216,6 @@ def test_a_broken_drop_in_is_put_back_and_named(lab: Lab) -> None:
     daemon.unlink()
     assert apply(folder)["exit"] == 0
     assert drop_ins(lab) == []
-
-
-@pytest.fixture(scope="module")
-def written(lab: Lab) -> str:
-    """The deployment as it is, before services are switched off one after another."""
-    return Folder(lab.place.deployment).file.read_text()
-
-
-ROOMS = (
-    *("sugar-server-backup.socket", "sugar-server-backup.service", "sugar-server-builds.socket"),
-    *("sugar-server-adopt.path", "sugar-server-purge.timer"),
-)
 
 
 @pytest.mark.vm

@@ -57,13 +57,11 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An image's folder, and what was done for it; see `Made`."""
+    """An image's folder, of which snapshot it is, and how it was made."""
 
     folder: Path
     snapshot: str
-    stages: Stages
-    read: Read | None = None
-    unpacked: Unpacked | None = None
+    made: Made
 
 
 @contextmanager
@@ -110,7 +108,7 @@ def composing(
     with making(steps, image_cache(), say, readers) as made:
         stages = [{"name": name, "id": identity} for name, identity, *_ in made.stages]
         write_folder(made.tree, target, {**facts, "stages": stages})
-        yield Composed(target, record.id, made.stages, made.read, made.unpacked)
+        yield Composed(target, record.id, made)
 
 
 def image_cache(environment: Mapping[str, str] | None = None) -> Path:

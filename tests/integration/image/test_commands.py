@@ -11,7 +11,7 @@ from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.build import OUTPUT, STICK, Built, Finish, complete
-from sugar_deploy.image.compose import Composed
+from sugar_deploy.image.compose.build import Composed, Made
 from sugar_deploy.image.inspection import inspected
 from sugar_deploy.image.verification import verified
 from sugar_deploy.keys.laptop.keyset import KeySet
@@ -65,7 +65,8 @@ def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: py
 
 def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path, capsys: Capture) -> None:
     model, said = small("xo-1.5"), list[str]()
-    built = Built(Composed(compose(tmp_path / "system", "xo-1.5"), "1", ()))
+    composed = compose(tmp_path / "system", "xo-1.5")
+    built = Built(Composed(composed, "1", Made(composed / "root.tar", ())))
     complete(built, model, tmp_path, said.append, Finish(name="aula", signer=SIGNER))
     assert inspected(tmp_path / OUTPUT)["faults"] == []
     assert on_fat(tmp_path / STICK) == {"aula.zd", "aula.zsp", "fs1.zip", "contents.txt"}
