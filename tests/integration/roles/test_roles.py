@@ -12,7 +12,7 @@ import pytest
 from tests.integration.roles.conftest import ROLES, WITHOUT_LAN, School
 
 pytestmark = pytest.mark.vm
-# Mishaps are met by the same tasks on each release.
+# What comes after the first days is met by the same tasks on each release.
 on_the_newest = pytest.mark.parametrize("school", ["trixie"], indirect=True, scope="package")
 NAMES = ["schoolserver", "school", "library", "presence", "xs", "www", "ntp", "time", "box", "escuela", "schule",
          "conference.schoolserver", "lima", "conference.lima"]  # fmt: skip
@@ -51,6 +51,7 @@ def test_the_base_system_is_the_deployment_s(school: School) -> None:
     assert "Debian-Security" in origins
 
 
+@on_the_newest
 def test_the_repository_is_carried_signed_and_replaced(school: School) -> None:
     assert "Candidate: 1.0" in school.says("env", "LC_ALL=C", "apt-cache", "policy", "bell")
     assert "trusted" not in school.says("cat", "/etc/apt/sources.list.d/lima.sources").lower()
@@ -66,6 +67,7 @@ def test_the_repository_is_carried_signed_and_replaced(school: School) -> None:
     assert school.apply("repository").changed == 0
 
 
+@on_the_newest
 def test_a_repository_that_somebody_has_changed_is_refused(school: School) -> None:
     dists = "/var/lib/sugar-deploy/repository/dists"
     index = f"{dists}/{school.lab.suite}/main/binary-amd64"
@@ -162,6 +164,7 @@ def test_a_broken_override_is_refused_before_anything_changes(
     assert school.says("systemctl", "show", "--property=ActiveEnterTimestampMonotonic", unit) == since
 
 
+@on_the_newest
 def test_a_valid_override_is_in_force(school: School) -> None:
     school.override("dnsmasq", "host-record=canteen.lan,172.18.96.8\n")
     assert school.apply("lan").changed == 1
@@ -236,6 +239,7 @@ def test_an_interface_that_is_missing_or_taken_is_named_with_a_remedy(school: Sc
     assert "already configured by /etc/network/interfaces.d/eth1" in " ".join(run.output.split())
 
 
+@on_the_newest
 def test_without_an_uplink_other_names_do_not_exist_and_nothing_is_routed(school: School) -> None:
     alone = {"lan__gateway": False, "firewall__gateway": False, "lan__uplink": None,
              "firewall__uplink_interface": None, "time__upstream": []}  # fmt: skip
@@ -261,6 +265,7 @@ def test_whoever_has_no_key_is_not_locked_out(school: School) -> None:
     assert school.apply("sshd").changed == 0
 
 
+@on_the_newest
 def test_switched_off_nothing_is_left(school: School) -> None:
     run = school.apply(**WITHOUT_LAN)
     assert run.status == 0, run.output

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 from sugaroid.errors import PresenceError
+from sugaroid.presence import Presence
+from sugaroid.profile import Profile
 from sugaroid.schoolday.day import quantiles
 from sugaroid.schoolday.ledger import Faults, Roll, Sight
 from sugaroid.schoolday.parser import SightParser, identity
@@ -171,6 +174,39 @@ def test_a_stream_in_any_pieces_goes_into_the_ledger(roll: Roll, piece: int) -> 
     assert [element.get("from") for element in others] == ["room@conference.lima/eve", f"{BEN}/sugar", None]
     assert len(others[0]) == 1
     assert others[1][0].text == "hi"
+
+
+def _roster(kind: str, subscription: str) -> str:
+    """The roster, or a push, with Ben."""
+    query = f"<query xmlns='jabber:iq:roster'><item jid='{BEN}' subscription='{subscription}'/></query>"
+    return f"<iq type='{kind}' id='1' from='{ANA}'>{query}</iq>"
+
+
+def test_a_roster_is_read_before_what_comes_behind_it(roll: Roll) -> None:
+    """A busy server sends the roster, and that somebody goes and comes back, in one piece."""
+    sight = Sight(roll, 0)
+    parser = SightParser(sight, lambda _text: None)
+    (answer,) = parser.feed(HEADER + _roster("result", "both").encode())
+    assert answer.get("type") == "result", "whoever has asked learns that it is there"
+    assert bytes(sight.listed) == b"\0\1\0"
+
+    parser.feed((_roster("set", "remove") + _roster("result", "both") + _roster("set", "remove")).encode())
+    assert (bytes(sight.listed), sight.twice) == (b"\0\0\0", 0)
+
+
+def test_a_single_laptop_reads_it_in_the_same_order() -> None:
+    laptop, seen = Presence(Profile.make("ana"), "lima", asks=False), []
+
+    async def hears() -> None:
+        laptop._answers["1"] = asyncio.get_running_loop().create_future()
+        parser = laptop.make_parser()
+        stream = HEADER + (_roster("result", "both") + _roster("set", "remove")).replace(ANA, laptop.jid).encode()
+        for stanza in parser.feed(stream):
+            laptop._received(stanza)
+            seen.append(dict(laptop.neighborhood.roster))
+
+    asyncio.run(hears())
+    assert seen == [{BEN: "both"}, {}]
 
 
 def test_what_is_no_xml_is_refused(roll: Roll) -> None:

@@ -23,7 +23,7 @@ _NODE_NUMBERS = {node: number for number, node in enumerate(NODES)}
 
 
 class SightParser(StreamParser):
-    """Tells the ledger what one laptop is shown, and answers the roster pushes."""
+    """Tells the ledger what one laptop is shown, in the stream's order, and answers the roster pushes."""
 
     def __init__(self, sight: Sight, send: Callable[[str], None]) -> None:
         super().__init__()
@@ -122,7 +122,19 @@ class SightParser(StreamParser):
         self._parts.clear()
         self._handle(self._start, self._end, self._text)
 
-    # Roster pushes
+    # The roster, and its pushes
+
+    def _end(self, name: str) -> None:
+        done = len(self._done)
+        super()._end(name)
+        if len(self._done) > done:
+            self._roster(self._done[-1])
+
+    def _roster(self, stanza: Element) -> None:
+        # Before what comes behind it in the same piece; whoever has asked only learns that it is there.
+        if stanza.tag == f"{{{_IQ}" and stanza.get("type") == "result" and stanza.get("from") in self._own_server:
+            for item in stanza.iterfind(f"{{{names.ROSTER}}}query/{{{_ROSTER_ITEM}"):
+                self._sight.roster_item(item.get("jid", ""), item.get("subscription", "none"))
 
     def _roster_push(self, attributes: dict[str, str]) -> bool:
         # Nobody but the own account may change the roster (RFC 6121, section 2.1.6).

@@ -82,9 +82,7 @@ class Pupil(Client):
         self._silent.clear()
         if self.conference is None:
             self.conference = await self.conference_service()
-        answer = await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
-        for item in answer.iterfind(f"{{{names.ROSTER}}}query/{{{names.ROSTER}}}item"):
-            self.sight.roster_item(item.get("jid", ""), item.get("subscription", "none"))
+        await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
         self.roll.came(self.number)
         self.send(tag("presence", None, caps.element()))
 

@@ -123,7 +123,7 @@ class Client:
         """A presence or message."""
 
     def handle_roster(self, stanza: Element) -> None:
-        """A roster push of our own server."""
+        """The roster of our own server, or a push: in the stream's order, before what came behind it."""
 
     def handle_lost(self, error: PresenceError) -> None:
         """The connection has ended."""
@@ -188,12 +188,15 @@ class Client:
         kind, identifier, sender = stanza.get("type"), stanza.get("id"), stanza.get("from")
         reply = {"type": "result", "id": identifier, "to": sender}
         query = stanza.find(f"{{{names.DISCO_INFO}}}query")
+        # Nobody but the own account may say or change what the roster is (RFC 6121, section 2.1.6).
+        is_roster = stanza.find(f"{{{names.ROSTER}}}query") is not None and self._may_answer(sender, None)
         if kind in ("result", "error"):
             answer = self._answers.get(identifier or "")
             if answer is not None and not answer.done():
+                if is_roster:
+                    self.handle_roster(stanza)
                 answer.set_result(stanza)
-        elif kind == "set" and stanza.find(f"{{{names.ROSTER}}}query") is not None and self._may_answer(sender, None):
-            # Nobody but the own account may change the roster (RFC 6121, section 2.1.6).
+        elif kind == "set" and is_roster:
             self.send(tag("iq", reply))
             self.handle_roster(stanza)
         elif kind == "get" and query is not None:
