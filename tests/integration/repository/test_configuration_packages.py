@@ -70,7 +70,8 @@ def andes(private_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield made
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+# On bookworm the same packages are in the scenarios' laptop and in the composed image.
+@pytest.fixture(scope="module", params=["trixie"])
 def laptop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     root = tmp_path_factory.mktemp("laptop") / "root"
     yield make_laptop(root, request.param)
