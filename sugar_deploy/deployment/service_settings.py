@@ -192,6 +192,14 @@ class Firewall(Service):
     uplink_ports: tuple[Port, ...] = Field(
         (), description="More TCP ports to open to the uplink, besides SSH and the scenario's own."
     )
+    connections_per_address: int | None = Field(
+        None,
+        ge=10,
+        le=100_000,
+        description="How many TCP connections to the services for laptops one address may have open at once, so that "
+        "no laptop takes all of the server's memory; by default 500 from the LAN, and 3000 from the uplink, where a "
+        "whole school may be behind one address. A laptop has one to three.",
+    )
 
 
 class Ssh(Section):

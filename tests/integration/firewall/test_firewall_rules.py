@@ -29,6 +29,7 @@ ROLE: dict[str, Any] = {
     "lan_udp": [],
     "uplink_tcp": [],
     "uplink_ports": [],
+    "connections_per_address": None,
     "federation_from": [],
     "gateway": True,
 }
@@ -51,6 +52,19 @@ try:
     print(socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).recv(99).decode(), end="")
 except OSError:
     pass
+"""
+# Opens one connection after the other and keeps them all; the last is opened from another address of the same machine.
+HOLD = """
+import socket, sys
+server, port, count, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+held = []
+for number in range(count):
+    try:
+        held.append(socket.create_connection((server, port), 10))
+    except ConnectionRefusedError:
+        print(number, end=" ")
+        break
+print(socket.create_connection((server, port), 10, (other, 0)).recv(99).decode(), end="")
 """
 
 
@@ -205,3 +219,30 @@ def test_the_rules_are_refused_at_once_on_the_lan(networks: Networks) -> None:
     started = time.monotonic()
     assert networks.from_laptop(22) == {22: REFUSED}
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "server", "other", "changed"),
+    [
+        ("laptop", SERVER_LAN, "172.18.96.8", {}),
+        ("far", SERVER_UPLINK, "192.0.2.2", {"lan_interface": None, "uplink_tcp": [80], "gateway": False}),
+    ],
+)
+def test_one_address_cannot_take_all_connections(
+    networks: Networks, machine: str, server: str, other: str, changed: dict[str, Any]
+) -> None:
+    networks.load(connections_per_address=12, **changed)
+    networks.run(machine, "ip", "address", "add", f"{other}/24", "dev", "eth0")
+    try:
+        said = networks.run(machine, sys.executable, "-c", HOLD, server, "80", "40", other)
+    finally:
+        networks.run(machine, "ip", "address", "delete", f"{other}/24", "dev", "eth0")
+    assert said == "12 server:80"
+    # They are free again when they are closed; and the administrator's are not counted.
+    assert networks.asked(machine, server, 80) == "server:80"
+    assert networks.asked("far", SERVER_UPLINK, 22) == "server:22"
+
+
+def test_a_school_behind_one_router_has_room(networks: Networks) -> None:
+    networks.load()
+    assert networks.run("laptop", sys.executable, "-c", HOLD, SERVER_LAN, "80", "499", "172.18.96.7") == "server:80"
