@@ -44,7 +44,7 @@ ssl = laptop_tls
 c2s_direct_tls_ssl = laptop_tls
 
 c2s_require_encryption = true
--- Who has not logged in by then only takes memory; a laptop itself waits for a minute and a half (5 minutes by default).
+-- Who has not logged in by then only takes memory; a laptop itself waits for a minute and a half.
 c2s_timeout = 120
 c2s_ports = { 5222 }
 c2s_direct_tls_ports = { 5223 }

@@ -53,7 +53,7 @@ try:
 except OSError:
     pass
 """
-# Opens one connection after the other and keeps them all; the last is opened from another address of the same machine.
+# Opens one connection after the other and keeps them all; the last is opened from another address of the machine.
 HOLD = """
 import socket, sys
 server, port, count, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
