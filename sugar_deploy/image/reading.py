@@ -6,12 +6,14 @@ what the readers hold.
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
+
+from sugar_deploy.files import sha256_of
 
 PIECE = 2**20
 """Bytes in which a file's content comes; only the last piece is shorter."""
@@ -46,37 +48,21 @@ class Read:
     newest: int
 
 
-class _Hashed:
-    """A file that is hashed as it is read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.hash = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        self.hash.update(content)
-        return content
-
-
 def read_tree(tree: Path, *readers: Reader) -> Read:
     """Read a tar from its first byte to its last; raises tarfile.TarError and OSError."""
     newest = 0
-    with tree.open("rb") as file:
-        hashed = _Hashed(file)
-        # As a stream, in which nothing is jumped over.
-        with tarfile.open(fileobj=cast(BinaryIO, hashed), mode="r|") as archive:
-            for member in archive:
-                newest = max(newest, int(member.mtime))
-                path = normal(member.name)
-                takers = [taker for reader in readers if (taker := reader.entry(path, member))]
-                if takers and member.isreg():
-                    _give(archive, member, takers)
-                # It would remember every one; since Python 3.13 `stream=True` is against that.
-                archive.members = []  # type: ignore[attr-defined]  # an attribute that is neither documented nor typed
-        while hashed.read(PIECE):
-            pass
-    return Read(hashed.hash.hexdigest(), newest)
+    # Beside the rest: a hash of gigabytes leaves Python's lock to others.
+    with ThreadPoolExecutor(1) as hashing, tarfile.open(tree, "r:") as archive:
+        whole = hashing.submit(sha256_of, tree)
+        for member in archive:
+            newest = max(newest, int(member.mtime))
+            path = normal(member.name)
+            takers = [taker for reader in readers if (taker := reader.entry(path, member))]
+            if takers and member.isreg():
+                _give(archive, member, takers)
+            # It would remember every one; since Python 3.13 `stream=True` is against that.
+            archive.members = []  # type: ignore[attr-defined]  # an attribute that is neither documented nor typed
+        return Read(whole.result(), newest)
 
 
 def normal(name: str) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from sugar_deploy.repository.derive.mirror import read_mirror
 
 SUITES = ("bookworm", "trixie")
-PACKAGES = ("prosody", "lua-unbound", "ejabberd")
+PACKAGES = ("prosody", "lua-unbound", "libjemalloc2", "ejabberd")
 HOME = "/srv/bench"
 
 
@@ -26,11 +27,11 @@ def cache() -> Path:
 
 def root(suite: str) -> Path:
     """The tree of a release, made by mmdebstrap at the first call (some minutes, 400 MiB)."""
-    made = cache() / suite
+    made = cache() / f"{suite}-{zlib.crc32(' '.join(PACKAGES).encode()):08x}"
     if made.exists():
         return made
     made.parent.mkdir(parents=True, exist_ok=True)
-    new = made.with_name(f"{suite}.new")
+    new = made.with_name(f"{made.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     subprocess.run(
         [

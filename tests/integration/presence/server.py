@@ -91,7 +91,7 @@ class Server:
     def shell(self, command: str) -> str:
         """What the administrator's shell answers."""
         argv = ["prosodyctl", "--config", str(self.config), "shell", command]
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def stored(self, store: str) -> list[Path]:
         """Files that Prosody keeps for accounts in one of its stores."""
