@@ -197,7 +197,7 @@ class Firewall(Service):
         ge=10,
         le=100_000,
         description="How many TCP connections to the services for laptops one address may have open at once, so that "
-        "no laptop takes all of the server's memory; by default 500 from the LAN, and 3000 from the uplink, where a "
+        "no laptop takes all of the server's memory; by default 1000 from the LAN, and 3000 from the uplink, where a "
         "whole school may be behind one address. A laptop has one to three.",
     )
 

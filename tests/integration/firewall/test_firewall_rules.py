@@ -245,4 +245,4 @@ def test_one_address_cannot_take_all_connections(
 
 def test_a_school_behind_one_router_has_room(networks: Networks) -> None:
     networks.load()
-    assert networks.run("laptop", sys.executable, "-c", HOLD, SERVER_LAN, "80", "499", "172.18.96.7") == "server:80"
+    assert networks.run("laptop", sys.executable, "-c", HOLD, SERVER_LAN, "80", "900", "172.18.96.7") == "server:80"
