@@ -50,7 +50,7 @@ class Presence(Client):
         try:
             await self.log_in(register_first=register_first)
             await self._discover()
-            await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
+            await self.ask_for_roster()
             self.send(tag("presence", None, caps.element()))
             await self._publish_self()
         except BaseException:

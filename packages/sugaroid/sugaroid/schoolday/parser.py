@@ -134,7 +134,7 @@ class SightParser(StreamParser):
         # Before what comes behind it in the same piece; whoever has asked only learns that it is there.
         if stanza.tag == f"{{{_IQ}" and stanza.get("type") == "result" and stanza.get("from") in self._own_server:
             for item in stanza.iterfind(f"{{{names.ROSTER}}}query/{{{_ROSTER_ITEM}"):
-                self._sight.roster_item(item.get("jid", ""), item.get("subscription", "none"))
+                self._push_start(_ROSTER_ITEM, item.attrib)
 
     def _roster_push(self, attributes: dict[str, str]) -> bool:
         # Nobody but the own account may change the roster (RFC 6121, section 2.1.6).

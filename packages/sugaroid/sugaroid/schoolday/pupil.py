@@ -82,7 +82,7 @@ class Pupil(Client):
         self._silent.clear()
         if self.conference is None:
             self.conference = await self.conference_service()
-        await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
+        await self.ask_for_roster()
         self.roll.came(self.number)
         self.send(tag("presence", None, caps.element()))
 

@@ -79,6 +79,10 @@ class Client:
             raise PresenceError(f"{to or self.server} answered: {condition}", condition)
         return stanza
 
+    async def ask_for_roster(self) -> None:
+        """Ask for the roster, which `handle_roster` is told, as all pushes from then on."""
+        await self.iq("get", tag("query", {"xmlns": names.ROSTER}))
+
     async def publish(self, node: str, payload: str) -> None:
         """Publish the one item of a PEP node."""
         item = tag("publish", {"node": node}, tag("item", {"id": "current"}, payload))
