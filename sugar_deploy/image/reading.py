@@ -51,8 +51,8 @@ class Read:
 def read_tree(tree: Path, *readers: Reader) -> Read:
     """Read a tar from its first byte to its last; raises tarfile.TarError and OSError."""
     newest = 0
-    # The hash reads the tar by itself, beside the rest, to which it leaves Python's lock: the whole is a third quicker
-    # than a stream that is hashed piece by piece, though the tar is read twice, mostly out of memory.
+    # The hash reads the tar by itself, beside the rest, to which it leaves Python's lock: all is a third quicker than
+    # a stream that is hashed piece by piece, though the tar is read twice, mostly out of memory.
     with ThreadPoolExecutor(1) as hashing, tarfile.open(tree, "r:") as archive:
         whole = hashing.submit(sha256_of, tree)
         for member in archive:
