@@ -20,7 +20,6 @@ from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.job import Progress
 from sugar_deploy.image.outputs.make import make, planned
 from sugar_deploy.image.outputs.signing import Signer
-from sugar_deploy.image.outputs.survey import Survey
 from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.scenario.plan import Plan
 
@@ -80,20 +79,15 @@ def build(
     if finish:
         planned(model, finish.size, finish.name, finish.filesystem)
     started = time.monotonic()
-    survey, place = Survey(), target / SYSTEM
-    readers = survey.readers if finish else ()
+    place = target / SYSTEM
     with (
         server as carried,
-        composing(
-            folder, plan, model, place, say, suite=suite, source=source, server=carried, readers=readers
-        ) as composed,
+        composing(folder, plan, model, place, say, suite=suite, source=source, server=carried) as composed,
     ):
         built = Built(composed)
         built.seconds[SYSTEM] = time.monotonic() - started
         if finish:
-            if composed.made.read:
-                survey.has_read(composed.made.read)
-            complete(built, model, target, say, finish, survey if composed.made.read else None)
+            complete(built, model, target, say, finish)
     return built
 
 
@@ -103,12 +97,8 @@ def complete(
     target: Path,
     say: Callable[[str], None],
     finish: Finish,
-    survey: Survey | None = None,
 ) -> None:
-    """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself.
-
-    SURVEY is of the system, if it was read as that was made.
-    """
+    """Make of a composed system what is flashed, and a stick of that; a PC's disk is a whole medium itself."""
     say(f"Making and verifying what {model.title} is flashed with")
     started = time.monotonic()
     sound, composed = Sound(), built.composed
@@ -122,8 +112,9 @@ def complete(
         signer=finish.signer,
         progress=finish.progress,
         sound=sound,
-        survey=survey,
+        survey=composed.made.survey,
         unpacked=composed.made.unpacked,
+        kept=composed.made.tree.parent,
     )
     built.seconds[OUTPUT] = time.monotonic() - started
     if model.flow is Flow.DISK:
@@ -132,5 +123,5 @@ def complete(
     started = time.monotonic()
     built.stick = target / STICK
     keys = finish.signer.keys if finish.signer else ()
-    built.warnings = write_image(places(Wanted((built.output,))), built.stick, keys, sound=sound)
+    built.warnings = write_image(places(Wanted((built.output,)), sound.sha256), built.stick, keys, sound=sound)
     built.seconds[STICK] = time.monotonic() - started

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.errors import UsageError, cause
-from sugar_deploy.image.outputs import listing, manifest
+from sugar_deploy.image.outputs import manifest
+from sugar_deploy.image.survey import listing
 
 _DERIVED = frozenset({manifest.SBOM, listing.NAME})
 """Files of an image that tell in another way what is compared already."""

@@ -22,7 +22,7 @@ from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.build import Finish, build
-from sugar_deploy.image.compose.build import image_cache, run, write_folder
+from sugar_deploy.image.compose.build import image_cache, making, write_folder
 from sugar_deploy.image.compose.debian import choose
 from sugar_deploy.image.compose.stage import folder_input, make_step
 from sugar_deploy.image.models import Model, read_model
@@ -35,7 +35,7 @@ SHARED = ("archive", "packages")
 """Parts of the cache that are this machine's own: what was fetched, and our packages."""
 SMALL = ("fontconfig", "fonts-dejavu-core", "initramfs-tools", "linux-image-cloud-amd64", "zstd")
 BEFORE, AFTER, OUTPUT, STICK = "choosing packages", "image's folder", "what is flashed", "stick and clearing away"
-STAGES = ("base", "packages", "mounts", "ramdisk", "files", "desktop", "caches", "settings", "finish")
+STAGES = ("base", "packages", "mounts", "ramdisk", "files", "desktop", "caches", "finish")
 PARTS = (BEFORE, *STAGES, AFTER, OUTPUT, STICK)
 
 
@@ -82,11 +82,10 @@ def small(folder: Folder, model: Model, target: Path) -> Times:
     mirror, suite = debian_mirror(load(folder).repository), model.suites[0].name
     debian = choose(mirror, KEYRING, suite, model.architecture, SMALL, (), times.said)
     options = {"architecture": model.architecture}
-    files = folder_input(folder.overrides / "image" / "files")
+    settings = folder_input(folder.overrides / "image" / "files")
     steps = [make_step("base", options, {"debian": debian.as_input()}), make_step("caches"), make_step("finish")]
-    steps[2:2] = [make_step("settings", {}, {"settings": files})] if files.files else []
-    tree, _ = run(steps, image_cache(), times.said)
-    write_folder(tree, target, {"model": model.name})
+    with making(steps, image_cache(), times.said) as made:
+        write_folder(made, target, {"model": model.name}, settings)
     times.until_now(AFTER)
     return times
 

@@ -1,4 +1,4 @@
-"""From a deployment and a model to the folder of an image: root.tar, packages.json, recipe.json."""
+"""From a deployment and a model to the folder of an image: its tars, packages.json, recipe.json."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from sugar_deploy.deployment.types import NO_SECURITY
 from sugar_deploy.errors import DeployError
 from sugar_deploy.files import write_atomically
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose.cache import TREE, Cache, CorruptEntry, known, lent
+from sugar_deploy.image.compose.cache import Cache, CorruptEntry, known, lent
 from sugar_deploy.image.compose.debian import for_system
 from sugar_deploy.image.compose.own import own_packages
 from sugar_deploy.image.compose.recipe import recipe_of
 from sugar_deploy.image.compose.running import Unpacked, Workshop, clear, require_namespaces
 from sugar_deploy.image.compose.server import ClassServer
+from sugar_deploy.image.compose.settings import write as write_settings
 from sugar_deploy.image.compose.source import Source, published_source
-from sugar_deploy.image.compose.stage import Step
+from sugar_deploy.image.compose.stage import Input, Step
 from sugar_deploy.image.models import Model
-from sugar_deploy.image.reading import Read, Reader
 from sugar_deploy.image.space import room_on_disk
+from sugar_deploy.image.survey.reading import SETTINGS, TREE
+from sugar_deploy.image.survey.survey import Survey, kept
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.render.swap import replacing
 from sugar_deploy.repository.derive.mirror import INSECURE
@@ -35,7 +37,8 @@ from sugar_deploy.scenario.plan import Plan
 Say = Callable[[str], None]
 PATIENCE_SECONDS = 4 * 3600
 """How long to wait for another build, which may take that long on an emulated machine."""
-RECIPE = "recipe.json"
+RECIPE, SURVEY = "recipe.json", "survey.json"
+NO_SETTINGS = Input({}, "")
 _ROOM = "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk, and build again, which carries on"
 
 
@@ -49,10 +52,9 @@ class Made:
 
     tree: Path
     stages: Stages
-    read: Read | None = None
-    """What was read of the tree, by the readers as well; nothing where it was kept from before."""
+    survey: Survey
     unpacked: Unpacked | None = None
-    """Of what it was packed."""
+    """Of what it was packed; nothing where it was kept from before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,6 @@ def composing(
     suite: str | None = None,
     source: Source | None = None,
     server: ClassServer | None = None,
-    readers: Sequence[Reader] = (),
 ) -> Iterator[Composed]:
     """Write the composed image of a model into the folder TARGET, from SOURCE, by default what is published.
 
@@ -84,6 +85,7 @@ def composing(
     Raises DeployError where a stage fails: what is kept of the stages before it stays, and the next call carries on.
     """
     recipe = recipe_of(folder, plan, model, suite)
+    settings = recipe.settings()
     source = source or published_source(folder)
     record, system = source.record, recipe.system()
     own = own_packages(record, source.tree, system)
@@ -105,9 +107,9 @@ def composing(
         "own": sorted(deb.name for deb in own),
         "left_out": sorted(set(system.optional) - {deb.name for deb in own}),
     }
-    with making(steps, image_cache(), say, readers) as made:
+    with making(steps, image_cache(), say) as made:
         stages = [{"name": name, "id": identity} for name, identity, *_ in made.stages]
-        write_folder(made.tree, target, {**facts, "stages": stages})
+        write_folder(made, target, {**facts, "stages": stages}, settings)
         yield Composed(target, record.id, made)
 
 
@@ -123,10 +125,10 @@ def run(steps: Sequence[Step], area: Path, say: Say) -> tuple[Path, Stages]:
 
 
 @contextmanager
-def making(steps: Sequence[Step], area: Path, say: Say, readers: Sequence[Reader] = ()) -> Iterator[Made]:
+def making(steps: Sequence[Step], area: Path, say: Say) -> Iterator[Made]:
     """The last stage's tree; only what AREA does not keep is made, and nobody else composes there within.
 
-    It keeps the trees of stages that say so, and the last one. READERS read that as it is kept.
+    It keeps the trees of stages that say so, and the last one, with what was read of that.
     """
     if not steps:
         raise DeployError("the recipe has no stages", "Give it one")
@@ -143,20 +145,24 @@ def making(steps: Sequence[Step], area: Path, say: Say, readers: Sequence[Reader
         first, tree = _kept(cache, named, say)
         done = [(step.name, identity, True, 0.0) for step, identity in named[:first]]
         workshop = Workshop(cache.work, tree, (held,))
-        read = None
+        survey = Survey()
         for step, identity in named[first:]:
             started = time.monotonic()
             say(f"Stage {step.name}")
             is_last = identity == named[-1][1]
             with room_on_disk(area, _ROOM, f"stage {step.name}: "), workshop:
                 if packed := workshop.run(step, is_packed=step.kept or is_last):
-                    tree, read = cache.keep(identity, packed, readers if is_last else ())
+                    tree, read = cache.keep(identity, packed, survey.readers if is_last else ())
+                    if is_last:
+                        survey.has_read(read)
+                        survey.keep(tree.with_name(SURVEY))
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
         assert tree, "the last stage's is packed"
         unpacked = Unpacked(workshop.tree)
+        is_made = first < len(named)
         try:
-            yield Made(tree, tuple(done), read, unpacked if read else None)
+            yield Made(tree, tuple(done), survey if is_made else _surveyed(tree), unpacked if is_made else None)
         finally:
             unpacked.wait()
             clear(workshop.folder)
@@ -177,8 +183,20 @@ def _kept(cache: Cache, named: Sequence[tuple[Step, str]], say: Say) -> tuple[in
     return 0, None
 
 
-def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
+def _surveyed(tree: Path) -> Survey:
+    """What was read of a tree that is kept; it is read again where that is not there or damaged."""
+    file = tree.with_name(SURVEY)
+    survey = kept(file, known(tree).sha256)
+    if survey is None:
+        survey = Survey()
+        survey.add(tree)
+        survey.keep(file)
+    return survey
+
+
+def write_folder(made: Made, target: Path, facts: Mapping[str, Any], settings: Input = NO_SETTINGS) -> None:
     """Write an image's folder; a former one of that name is replaced as a whole, or stays as it was."""
+    tree, survey = made.tree, made.survey
     with (
         room_on_disk(target.parent, "Make room there, and build again, which carries on"),
         replacing(target, RECIPE, "a composed image") as (draft, _),
@@ -187,5 +205,10 @@ def write_folder(tree: Path, target: Path, facts: Mapping[str, Any]) -> None:
         found = known(tree)
         write_atomically(draft / "packages.json", json.dumps(found.packages, indent=1) + "\n", 0o644)
         told = {"format": 1, **facts, "source_date_epoch": found.newest, "root_sha256": found.sha256}
+        if settings.files:
+            laid = draft / SETTINGS
+            write_settings(settings, laid, survey.files(), found.newest)
+            survey.add(laid)
+            told["settings_sha256"] = survey.reads()[-1].sha256
         write_atomically(draft / RECIPE, json.dumps(told, indent=1, sort_keys=True) + "\n", 0o644)
         draft.chmod(0o755)

@@ -13,9 +13,8 @@ from typing import Any
 
 from sugar_deploy.files import sha256_of, to_disk, write_atomically
 from sugar_deploy.image.compose.contents import Contents
-from sugar_deploy.image.reading import Read, Reader, read_tree
+from sugar_deploy.image.survey.reading import TREE, Read, Reader, read_tree
 
-TREE = "root.tar"
 _PROOF = "tree.json"
 KEPT_DAYS = 30
 
@@ -81,6 +80,8 @@ class Cache:
         for entry in self.folder.iterdir():
             if entry.name.startswith(".") or ((entry / _PROOF).is_file() and entry.stat().st_mtime < oldest):
                 shutil.rmtree(entry, ignore_errors=True)
+            for draft in entry.glob(".*"):
+                draft.unlink()
 
 
 class CorruptEntry(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from sugar_deploy.errors import UsageError
 from sugar_deploy.folder import Folder
 from sugar_deploy.image.compose.debian import Chosen
 from sugar_deploy.image.compose.server import ClassServer, server_packages, server_step, without_rivals
+from sugar_deploy.image.compose.settings import require_usable
 from sugar_deploy.image.compose.stage import Input, Options, Step, folder_input, make_step
 from sugar_deploy.image.models import XO_BOOT, Model, Suite, read_model
 from sugar_deploy.repository.client_settings import main_scenario
@@ -24,7 +25,7 @@ from sugar_deploy.resources import resource
 from sugar_deploy.scenario.plan import Plan
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-FILES, SETTINGS, ACTIVITIES, HOOKS, ANIMATION = "files", "settings", "activities", "hooks", "animation"
+FILES, ACTIVITIES, HOOKS, ANIMATION = "files", "activities", "hooks", "animation"
 _MOUNTED = {"ext4": "errors=remount-ro", "ext2": "nofail,noatime", "vfat": "nofail,umask=0077"}
 """How: a start partition that is damaged keeps nobody from the system."""
 
@@ -40,7 +41,7 @@ class Lists(BaseModel):
     animation: Names
 
 
-class Settings(BaseModel):
+class Places(BaseModel):
     """image/settings.yml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,9 +53,9 @@ class Settings(BaseModel):
         return any(name == place or name.startswith(f"{place}/") for place in self.places)
 
 
-def settings() -> Settings:
+def settings_places() -> Places:
     """Where the deployer's files change nothing that is made of the system."""
-    return Settings.model_validate(yaml.safe_load((resource("image") / "settings.yml").read_text(encoding="utf-8")))
+    return Places.model_validate(yaml.safe_load((resource("image") / "settings.yml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Recipe:
     ) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""
         deployment = self.plan.deployment
-        early, late = self._files()
+        early, _ = self._files()
         told: Options = {
             "timezone": deployment.timezone,
             "languages": deployment.languages,
@@ -128,12 +129,18 @@ class Recipe:
             make_step("desktop", told),
             *self._own_addition(ANIMATION),
             *self._own_addition(HOOKS),
-            make_step("caches"),
+            # Kept for what comes after it and changes often, which is a class's server.
+            replace(make_step("caches"), kept=server is not None),
             *server_step(server),
-            *_addition(SETTINGS, late),
             make_step("finish"),
         ]
         return tuple(found)
+
+    def settings(self) -> Input:
+        """The deployer's files that are laid over all that. Raises UsageError where no image may have one of them."""
+        _, late = self._files()
+        require_usable(late)
+        return late
 
     def _long_nops(self) -> Iterable[Step]:
         if self.model.long_nops:
@@ -157,7 +164,7 @@ class Recipe:
     def _files(self) -> tuple[Input, Input]:
         """The deployer's files: those that come before what is made of the system, as all do where a hook may read
         them, and those after it."""
-        folder, places = self.overrides / FILES, settings()
+        folder, places = self.overrides / FILES, settings_places()
         if folder_input(self.overrides / HOOKS).files:
             return folder_input(folder), Input({}, "")
         return folder_input(folder, lambda name: not places.hold(name)), folder_input(folder, places.hold)

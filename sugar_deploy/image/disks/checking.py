@@ -56,9 +56,9 @@ def check_started(image: Path, keys: Sequence[Key], report: Report) -> None:
             disk = Path(work) / "disk"
             with disk.open("wb") as out:
                 out.truncate(end)
-                for chunk in chunks(file, image.name):
+                for chunk in chunks(file, image.name, before=-(-end // head.block_size)):
                     at = chunk.line.index * head.block_size
-                    if at < end and any(plain := expanded(chunk, head.block_size, image.name)):
+                    if any(plain := expanded(chunk, head.block_size, image.name)):
                         out.seek(at)
                         out.write(plain)
             report.facts[STARTS] = f"partition {one.number}"

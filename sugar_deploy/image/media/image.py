@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,11 +25,18 @@ _START = 2048
 
 
 @contextmanager
-def imaged(out: Path, *, is_fat: bool = True, label: str = LABEL, epoch: int = FIRST_OF_FAT) -> Iterator[Path]:
+def imaged(
+    out: Path,
+    *,
+    is_fat: bool = True,
+    label: str = LABEL,
+    epoch: int = FIRST_OF_FAT,
+    hash_of: Callable[[Path], str] = sha256_of,
+) -> Iterator[Path]:
     """Yield an empty folder: what is in it when the block ends well becomes the file OUT, with OUT.bmap beside it.
 
-    LABEL is the volume's, of at most 11 capitals; EPOCH (Unix seconds) is the time that its files carry. Raises
-    UsageError for what the filesystem cannot hold; OUT is then what it was.
+    LABEL is the volume's, of at most 11 capitals; EPOCH (Unix seconds) is the time that its files carry; HASH_OF
+    tells a file's SHA-256. Raises UsageError for what the filesystem cannot hold; OUT is then what it was.
     """
     work = out.parent / f".{out.name}.work"
     shutil.rmtree(work, ignore_errors=True)
@@ -37,7 +44,8 @@ def imaged(out: Path, *, is_fat: bool = True, label: str = LABEL, epoch: int = F
         (work / "root").mkdir(parents=True)
         yield work / "root"
         image = work / "image"
-        _make(work / "root", image, is_fat=is_fat, label=label, epoch=epoch)
+        identity = _identity(work / "root", hash_of)
+        _make(work / "root", image, identity, is_fat=is_fat, label=label, epoch=epoch)
         table = bmap.of(image, whole=not is_fat)
         with image.open("rb") as file:
             os.fsync(file.fileno())
@@ -50,8 +58,7 @@ def imaged(out: Path, *, is_fat: bool = True, label: str = LABEL, epoch: int = F
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _make(root: Path, image: Path, *, is_fat: bool, label: str, epoch: int) -> None:
-    identity = _identity(root)
+def _make(root: Path, image: Path, identity: uuid.UUID, *, is_fat: bool, label: str, epoch: int) -> None:
     if is_fat:
         form = fat.form_for(fat.sizes_below(root))
         where = Partition(_START, form.mib * fat.MIB // SECTOR, form.kind, is_active=True)
@@ -64,9 +71,9 @@ def _make(root: Path, image: Path, *, is_fat: bool, label: str, epoch: int) -> N
         ext.write_ext2(root, image, where, label=label, identity=identity, epoch=epoch)
 
 
-def _identity(root: Path) -> uuid.UUID:
+def _identity(root: Path, hash_of: Callable[[Path], str]) -> uuid.UUID:
     """Of the medium: the same files, the same identity; other ones, another."""
     total = hashlib.sha256()
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
-        total.update(f"{sha256_of(file)}  {file.relative_to(root).as_posix()}\n".encode())
+        total.update(f"{hash_of(file)}  {file.relative_to(root).as_posix()}\n".encode())
     return uuid.UUID(bytes=total.digest()[:16])

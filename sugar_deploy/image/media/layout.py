@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
+from sugar_deploy.files import sha256_of
 from sugar_deploy.image.bundles.kinds import named
 from sugar_deploy.image.keyjector import media_files
 from sugar_deploy.image.media.school import delivery_places, library_places
@@ -34,11 +35,14 @@ class Wanted:
     delivery: Path | None = None
 
 
-def places(wanted: Wanted) -> dict[str, Path]:
-    """Each file by its place on the medium. Raises UsageError where two would have the same, or one none."""
+def places(wanted: Wanted, hash_of: Callable[[Path], str] = sha256_of) -> dict[str, Path]:
+    """Each file by its place on the medium; HASH_OF tells a file's SHA-256.
+
+    Raises UsageError where two would have the same place, or one none.
+    """
     found: dict[str, Path] = {}
     first: dict[str, Path] = {}
-    for place, file in _all(wanted):
+    for place, file in _all(wanted, hash_of):
         # To FAT capitals make no other name.
         if (other := first.setdefault(place.lower(), file)) is not file:
             raise UsageError(
@@ -51,10 +55,10 @@ def places(wanted: Wanted) -> dict[str, Path]:
     return found
 
 
-def _all(wanted: Wanted) -> Iterable[tuple[str, Path]]:
+def _all(wanted: Wanted, hash_of: Callable[[Path], str]) -> Iterable[tuple[str, Path]]:
     for folder in wanted.images:
         said = manifest.read(folder)
-        if faults := manifest.changed(folder, said):
+        if faults := manifest.changed(folder, said, hash_of):
             raise UsageError(f"{folder}: {faults[0]}", "Make the image anew")
         files = [folder / one["name"] for one in said["files"]]
         if said["flow"] == "disk":

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.files import sha256_of
 from sugar_deploy.image.bundles.signing import Key
 from sugar_deploy.image.media.image import FIRST_OF_FAT, imaged
 from sugar_deploy.image.media.layout import CONTENTS
@@ -25,7 +24,7 @@ def write_folder(
     KEYS are what the laptops trust. OUT is replaced as a whole, and only if an earlier run made it.
     """
     with replacing(out, CONTENTS, "a medium's folder") as (draft, _):
-        warnings = _fill(shutil.copyfile, places, draft, keys, is_fat=is_fat)
+        warnings = _fill(shutil.copyfile, places, draft, keys, is_fat=is_fat, sound=Sound())
         draft.chmod(0o755)
     return warnings
 
@@ -44,7 +43,8 @@ def write_image(
     The same files give the same bytes. EPOCH (Unix seconds) is the time that its files carry, SOUND a `.zd`'s blocks
     that were checked before. Raises UsageError.
     """
-    with imaged(out, is_fat=is_fat, epoch=epoch) as root:
+    sound = Sound() if sound is None else sound
+    with imaged(out, is_fat=is_fat, epoch=epoch, hash_of=sound.sha256) as root:
         # They are copied once, into the image.
         return _fill(_linked, places, root, keys, is_fat=is_fat, sound=sound)
 
@@ -60,14 +60,14 @@ def _fill(
     keys: Sequence[Key],
     *,
     is_fat: bool,
-    sound: Sound | None = None,
+    sound: Sound,
 ) -> list[str]:
     lines = []
     for place, file in sorted(places.items()):
         target = root / place
         target.parent.mkdir(parents=True, exist_ok=True)
         bring(file, target)
-        lines.append(f"{sha256_of(target)}  {place}\n")
+        lines.append(f"{sound.sha256(target)}  {place}\n")
     (root / CONTENTS).write_text("".join(lines), "ascii")
     if brought := [line.replace(f"{LIBRARY}/", "", 1) for line in lines if f"  {LIBRARY}/" in line]:
         (root / MANIFEST).write_text("".join(brought), "ascii")

@@ -1,4 +1,4 @@
-"""A composed image, as `image build` leaves it in a folder: the whole system as a tar, and what it was made of."""
+"""A composed image, as `image build` leaves it in a folder: the system as tars, and what it was made of."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.errors import UsageError, cause
-from sugar_deploy.image.outputs.survey import Attribute, Survey
-from sugar_deploy.image.reading import attributes, normal
+from sugar_deploy.image.survey.reading import SETTINGS, TREE, attributes, normal, trees_of
+from sugar_deploy.image.survey.survey import Attribute, Survey
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
@@ -24,10 +24,11 @@ _LINKS = 10
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The folder's files, the tar's SHA-256, and the present (Unix seconds) as its times take it."""
+    """The folder's files, the tars' SHA-256, and the present (Unix seconds) as their times take it."""
 
     folder: Path
     sha256: str
+    settings_sha256: str | None
     epoch: int
     recipe: dict[str, Any]
     packages: list[dict[str, Any]]
@@ -35,21 +36,40 @@ class Composed:
 
     @property
     def tree(self) -> Path:
-        """The tar of the whole root file system."""
-        return self.folder / "root.tar"
+        """The tar of what the stages made: all of the root file system but the deployer's settings."""
+        return self.folder / TREE
+
+    @property
+    def settings(self) -> Path | None:
+        """The tar of the settings, which are laid over that, if there are any."""
+        return self.folder / SETTINGS if self.settings_sha256 else None
+
+    @property
+    def trees(self) -> tuple[Path, ...]:
+        """Both, in this order."""
+        return (self.tree, self.settings) if self.settings else (self.tree,)
 
     def identity(self, part: str) -> uuid.UUID:
         """The identity of one of its file systems: another image has another, the same image the same."""
-        return uuid.uuid5(_NAMESPACE, f"{self.sha256} {part}")
+        return self._named(*filter(None, (self.sha256, self.settings_sha256)), part)
+
+    def base_identity(self, part: str) -> uuid.UUID:
+        """The same before the settings are laid over it."""
+        return self._named(self.sha256, part)
+
+    def _named(self, *words: str) -> uuid.UUID:
+        return uuid.uuid5(_NAMESPACE, " ".join(words))
 
     def prove(self) -> None:
-        """Raise UsageError unless the tar is what was composed, once all of it has been read."""
+        """Raise UsageError unless the tars are what was composed, once all of them has been read."""
         with _told(self.folder):
-            found = self.survey.read()
-            if found.sha256 != self.sha256:
-                raise ValueError("root.tar is not what was composed: it is damaged or cut off")
-            if found.newest != self.epoch:
-                raise ValueError("root.tar has other times than recipe.json says")
+            found = self.survey.reads()
+            right = tuple(filter(None, (self.sha256, self.settings_sha256)))
+            for tree, read, sha256 in zip(self.trees, found, right, strict=True):
+                if read.sha256 != sha256:
+                    raise ValueError(f"{tree.name} is not what was composed: it is damaged or cut off")
+            if max(read.newest for read in found) != self.epoch:
+                raise ValueError("its files have other times than recipe.json says")
 
 
 def read(folder: Path, survey: Survey | None = None) -> Composed:
@@ -62,15 +82,16 @@ def read(folder: Path, survey: Survey | None = None) -> Composed:
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
         if survey is None:
             survey = Survey()
-            survey.begin(folder / "root.tar")
-        sha256, epoch = recipe.get("root_sha256"), recipe.get("source_date_epoch")
+            survey.begin(*trees_of(folder))
+        sha256, settings_sha256 = recipe.get("root_sha256"), recipe.get("settings_sha256")
+        epoch = recipe.get("source_date_epoch")
         if sha256 is None or epoch is None:
-            found = survey.read()
+            found = survey.reads()
             # The composer lets no time be later than the snapshot's.
-            sha256, epoch = sha256 or found.sha256, found.newest
+            sha256, epoch = sha256 or found[0].sha256, max(read.newest for read in found)
         if epoch <= 0:
             raise ValueError("root.tar has no times")
-    return Composed(folder, sha256, epoch, recipe, packages, survey)
+    return Composed(folder, sha256, settings_sha256, epoch, recipe, packages, survey)
 
 
 @contextmanager

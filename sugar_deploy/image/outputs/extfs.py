@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.composed import attributes_in
+from sugar_deploy.image.outputs.debugfs import Place, debugfs, is_full, quoted
 from sugar_deploy.image.outputs.programs import program, run
-from sugar_deploy.image.outputs.survey import Attribute
 from sugar_deploy.image.outputs.unpacked import run_on, run_on_stages
+from sugar_deploy.image.survey import sizes
+from sugar_deploy.image.survey.survey import Attribute
 
 BLOCK = 4096
 # What kernels of the laptops' first years cannot mount is left out: checksums and 64 bit came with 3.6 and after,
@@ -60,15 +61,6 @@ ROOT = Shape(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in an image file the file system is to be: offset and size in bytes."""
-
-    image: Path
-    offset: int
-    size: int
-
-
 def make(
     place: Place,
     shape: Shape,
@@ -99,7 +91,7 @@ def make(
         else:
             run_on(source, (tree,), [*late, *mke2fs], epoch=epoch)
     except DeployError as error:
-        if "Could not allocate" in error.message or "No space left in" in error.message:
+        if is_full(error):
             filling = "\n".join(sizes.shown(sizes.measured(tree)))
             raise DeployError(
                 f"the {label} file system of {place.size / 1e6:.0f} MB is too small for what goes into it:\n"
@@ -108,12 +100,7 @@ def make(
             ) from error
         raise
     _finish(place, [*_named(source, shape), *_attributes(extended(), work)], epoch)
-    run(["e2fsck", "-f", "-n", _address(place)], epoch=epoch)
-
-
-def _address(place: Place) -> str:
-    """The place as programs of e2fsprogs take it."""
-    return f"{place.image}?offset={place.offset}"
+    run(["e2fsck", "-f", "-n", place.address], epoch=epoch)
 
 
 def _named(unpacked: Path, shape: Shape) -> list[str]:
@@ -131,21 +118,15 @@ def _attributes(attributes: Iterable[Attribute], work: Path) -> list[str]:
     for path, name, value in attributes:
         file = work / f"attribute-{len(lines)}"
         file.write_bytes(value)
-        quoted = path.replace('"', '""')
-        lines.append(f'ea_set -f {file} "{quoted}" {name}')
+        lines.append(f"ea_set -f {file} {quoted(path)} {name}")
     return lines
 
 
 def _finish(place: Place, lines: list[str], epoch: int) -> None:
     """Run debugfs' LINES, and set what is the building machine's: when an inode was changed and read."""
-    where = _address(place)
-    for number in _inodes(run(["dumpe2fs", where], epoch=epoch).output):
+    for number in _inodes(run(["dumpe2fs", place.address], epoch=epoch).output):
         lines += [f"set_inode_field <{number}> {field} @{epoch}" for field in ("ctime", "atime")]
-    said = run(["debugfs", "-w", "-f", "-", where], epoch=epoch, stdin="\n".join(lines) + "\n")
-    # It goes on after what it cannot do, and ends as if all were well; its first line is its version.
-    _, _, complaints = said.complaints.partition("\n")
-    if complaints:
-        raise DeployError(f"debugfs could not finish the file system: {complaints.strip()}")
+    debugfs(place, lines, epoch)
 
 
 def _inodes(description: str) -> Iterator[int]:

@@ -33,6 +33,8 @@ class Job:
     """Blocks that the check of this image, or of the former one, has seen."""
     unpacked: Unpacked | None = None
     """The system's tree, where it is at hand; it is used up."""
+    kept: Path | None = None
+    """The folder where what is made of the system without its settings may be kept for the next image."""
     notes: list[str] = field(default_factory=list)
     """What the manifest tells of it besides."""
 

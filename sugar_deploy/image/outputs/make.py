@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.compose.running import Unpacked
 from sugar_deploy.image.models import Flow, Medium, Model, NandFilesystem
 from sugar_deploy.image.outputs import composed as composition
-from sugar_deploy.image.outputs import disk, listing, manifest, nand, pc, zd_disk
+from sugar_deploy.image.outputs import disk, manifest, nand, pc, zd_disk
 from sugar_deploy.image.outputs.job import Job, Progress
 from sugar_deploy.image.outputs.signing import Signer
-from sugar_deploy.image.outputs.survey import Survey
 from sugar_deploy.image.space import room_on_disk
+from sugar_deploy.image.survey import listing
+from sugar_deploy.image.survey.survey import Survey
 from sugar_deploy.image.verification import verified
 from sugar_deploy.image.zd.checking import Sound
 from sugar_deploy.render.swap import replacing
@@ -62,12 +64,13 @@ def make(
     sound: Sound | None = None,
     survey: Survey | None = None,
     unpacked: Unpacked | None = None,
+    kept: Path | None = None,
 ) -> Path:
     """Make the image of FOLDER, which `image build` composed, for a model; OUT, a folder, is replaced as a whole.
 
     Without a signer it is for unlocked laptops. To SOUND are added the blocks that were checked. SURVEY is of the
-    system, if that was read before, UNPACKED its tree, which is used up. Raises DeployError, and then OUT is as it
-    was.
+    system, if that was read before, UNPACKED its tree, which is used up, and KEPT a folder where what is made of it
+    may be kept. Raises DeployError, and then OUT is as it was.
     """
     if (meant := composition.model_name(folder)) != model.name:
         raise UsageError(f"{folder} was composed for {meant}, not {model.name}", "Compose it anew")
@@ -78,15 +81,26 @@ def make(
         room_on_disk(out.resolve().parent, "Make room there, or name a folder on a larger disk with -o"),
         replacing(out, manifest.NAME, "an image") as (draft, former),
     ):
-        job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound, unpacked)
+        job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound, unpacked, kept)
         job.work.mkdir()
-        _made(job)
-        shutil.rmtree(job.work)
-        _require_sound(job)
-        listing.write(composed.survey.files(), draft)
+        # What only tells of the system is written while others' programs work.
+        with ThreadPoolExecutor(2, thread_name_prefix="telling") as beside:
+            told = beside.submit(_tell, job)
+            _made(job)
+            shutil.rmtree(job.work)
+            hashed = [beside.submit(job.sound.sha256, file) for file in _checked(job)]
+            _require_sound(job)
+            told.result()
+            for one in hashed:
+                one.result()
         manifest.describe(job)
         draft.chmod(0o755)
     return out
+
+
+def _tell(job: Job) -> None:
+    manifest.write_bill(job.model, job.composed, job.draft)
+    listing.write(job.composed.survey.files(), job.draft)
 
 
 def _made(job: Job) -> None:
@@ -100,11 +114,14 @@ def _made(job: Job) -> None:
     job.composed.prove()
 
 
+def _checked(job: Job) -> list[Path]:
+    return [file for file in sorted(job.draft.iterdir()) if file.suffix in _CHECKED[job.model.flow]]
+
+
 def _require_sound(job: Job) -> None:
     """Read all that the firmware will read as it does, before anybody carries it to a school."""
     keys = job.signer.keys if job.signer else ()
-    for file in sorted(job.draft.iterdir()):
-        if file.suffix in _CHECKED[job.model.flow]:
-            (report,) = verified(file, keys, sound=job.sound).values()
-            if not report.ok:
-                raise DeployError(f"{file.name}, just written, breaks the firmware's rules: {report.errors[0]}")
+    for file in _checked(job):
+        (report,) = verified(file, keys, sound=job.sound).values()
+        if not report.ok:
+            raise DeployError(f"{file.name}, just written, breaks the firmware's rules: {report.errors[0]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,9 @@ VERSION = 1
 
 
 def describe(job: Job) -> None:
-    """Write both beside an image's files."""
+    """Write the manifest beside all of an image's files."""
     model, composed, folder = job.model, job.composed, job.draft
-    (folder / SBOM).write_text(_sbom(model, composed), "utf-8")
-    files = [_file(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [_file(path, job.sound.sha256) for path in sorted(folder.iterdir()) if path.is_file()]
     content = {
         "version": VERSION,
         "model": model.name,
@@ -56,14 +56,14 @@ def read(folder: Path) -> dict[str, Any]:
     return content
 
 
-def changed(folder: Path, content: dict[str, Any]) -> list[str]:
-    """The files that are not as the manifest says."""
+def changed(folder: Path, content: dict[str, Any], hash_of: Callable[[Path], str] = sha256_of) -> list[str]:
+    """The files that are not as the manifest says; HASH_OF tells a file's SHA-256."""
     faults = []
     for said in content["files"]:
         path = folder / said["name"]
         if not path.is_file():
             faults.append(f"{said['name']}: is missing")
-        elif _file(path) != said:
+        elif _file(path, hash_of) != said:
             faults.append(f"{said['name']}: is not what the manifest says")
     return faults
 
@@ -76,13 +76,13 @@ def names(folder: Path, name: str) -> bool:
         return False
 
 
-def _file(path: Path) -> dict[str, Any]:
-    digest = sha256_of(path)
+def _file(path: Path, hash_of: Callable[[Path], str] = sha256_of) -> dict[str, Any]:
+    digest = hash_of(path)
     return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _sbom(model: Model, composed: Composed) -> str:
-    """CycloneDX, the same bytes each time."""
+def write_bill(model: Model, composed: Composed, folder: Path) -> None:
+    """Write the bill of materials: CycloneDX, the same bytes each time."""
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.model.license import DisjunctiveLicense
@@ -125,7 +125,8 @@ def _sbom(model: Model, composed: Composed) -> str:
     )
     bom.register_dependency(main, bom.components)
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / SBOM).write_text(text, "utf-8")
 
 
 def _properties(values: dict[str, Any]) -> Any:

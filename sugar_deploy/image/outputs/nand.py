@@ -9,12 +9,12 @@ from pathlib import Path
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.models import XO_BOOT, Nand, NandFilesystem
 from sugar_deploy.image.nand.writing import Part, script, write_checksums
-from sugar_deploy.image.outputs import sizes
 from sugar_deploy.image.outputs.boot import boot_folder, boot_tree, packed
 from sugar_deploy.image.outputs.composed import file_in
 from sugar_deploy.image.outputs.flashfs import TooLarge, Tree, jffs2, ubi
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
+from sugar_deploy.image.survey import sizes
 
 _KEPT_BY_JFFS2 = 5
 """Erase blocks that the kernel needs empty before it writes anything."""
@@ -38,7 +38,7 @@ def make(job: Job) -> None:
 
 def _jffs2(job: Job, nand: Nand, work: Path) -> Path:
     image, limit = job.beside(".img"), nand.blocks - nand.spare_blocks - _KEPT_BY_JFFS2
-    tars = (job.composed.tree, boot_folder(job), *_mounts(job, "mtd0 / jffs2 defaults 0 0"))
+    tars = (*job.composed.trees, boot_folder(job), *_mounts(job, "mtd0 / jffs2 defaults 0 0"))
     tree = Tree(tars, job.composed.identity("/"), job.composed.epoch, work)
     jffs2(image, tree, nand)
     blocks = image.stat().st_size // nand.erase_block
@@ -64,7 +64,7 @@ def _ubifs(job: Job, nand: Nand, work: Path) -> Path:
             "Give boot_blocks of the model more, or compose it with a smaller kernel",
         )
     mounts = _mounts(job, "ubi0:rootfs / ubifs defaults 0 0", "mtd:boot /bootpart jffs2 nofail 0 0")
-    tars = (job.composed.tree, *mounts, *_attributes(job))
+    tars = (*job.composed.trees, *mounts, *_attributes(job))
     tree = Tree(tars, job.composed.identity("/"), epoch, work / "for-root")
     try:
         ubi(root, tree, nand, nand.system_blocks)
@@ -120,7 +120,7 @@ def _megabytes(blocks: int, nand: Nand) -> str:
 
 
 def _too_large(job: Job, nand: Nand, blocks: int, limit: int) -> DeployError:
-    filling = "\n".join(sizes.shown(sizes.measured(job.composed.tree)))
+    filling = "\n".join(sizes.shown(sizes.measured(*job.composed.trees)))
     return DeployError(
         f"the system takes {_megabytes(blocks, nand)} of {job.model.title}'s NAND, which has room for "
         f"{_megabytes(limit, nand)}. What fills it:\n{filling}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.outputs.extfs import Place
+from sugar_deploy.image.outputs.debugfs import Place
 from sugar_deploy.image.outputs.programs import run
 
 SECTOR = 512

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.image.outputs import disk
-from sugar_deploy.image.outputs.extfs import Place
+from sugar_deploy.image.outputs.debugfs import Place
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.partitions import SECTOR
 from sugar_deploy.image.outputs.programs import run
@@ -93,17 +93,17 @@ def install_uefi(place: Place, label: str, identity: uuid.UUID, commands: Path, 
 
 def make(job: Job) -> None:
     """Write NAME.img: whole, to be written onto a disk or a stick as it is."""
-    image = job.work / "disk.img"
-    partitions = disk.begin(job, image)
+    drawn = disk.Disk(job)
     commands = job.work / "start.cfg"
-    commands.write_text(starting(job.composed.identity("/"), job.model.console), "ascii")
-    first = min(one.start for one in partitions.values())
-    install_bios(image, first, commands, job.work, job.composed.epoch)
+    commands.write_text(starting(job.composed.base_identity(disk.ROOT), job.model.console), "ascii")
+    first = min(one.start for one in job.model.partitions)
+    install_bios(drawn.image, first, commands, job.work, job.composed.epoch)
     for one in job.model.partitions:
-        place = partitions[one.mount].place(image)
+        place = drawn.places[one.mount]
         if one.filesystem == "vfat":
             identity = job.composed.identity(one.mount)
             install_uefi(place, one.label, identity, commands, job.work, job.composed.epoch)
-        else:
-            disk.fill(job, one.mount, place, job.composed.tree)
-    image.replace(job.beside(".img"))
+    with drawn.system() as inset:
+        options = (f"of={drawn.image}", f"seek={inset.start}", "oflag=seek_bytes", "bs=1M", "conv=notrunc,sparse")
+        run(["dd", f"if={inset.file}", *options], epoch=job.composed.epoch)
+    drawn.image.replace(job.beside(".img"))

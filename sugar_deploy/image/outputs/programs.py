@@ -16,6 +16,7 @@ PACKAGES = {
     "debugfs": "e2fsprogs",
     "dumpe2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
+    "e2undo": "e2fsprogs",
     "mkfs.ext2": "e2fsprogs",
     "mkfs.ext4": "e2fsprogs",
     "sfdisk": "fdisk",

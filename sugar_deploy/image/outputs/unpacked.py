@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sugar_deploy.image.compose.running import namespaces
 from sugar_deploy.image.outputs.programs import run
-from sugar_deploy.image.outputs.survey import Attribute
+from sugar_deploy.image.survey.survey import Attribute
 
 PRELOAD = "PROGRAM_PRELOAD"
 """In the environment: a library that only the program loads, in front of fakeroot's."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.image.outputs import disk, manifest
@@ -10,7 +11,7 @@ from sugar_deploy.image.outputs.boot import boot_tree
 from sugar_deploy.image.outputs.job import Job
 from sugar_deploy.image.outputs.signing import write_signed
 
-BOOT, ROOT = "/bootpart", "/"
+BOOT = "/bootpart"
 
 
 def make(job: Job) -> None:
@@ -21,21 +22,29 @@ def make(job: Job) -> None:
         raise DeployError(
             f"the Python package {error.name} is not installed", "pip install 'sugar-deploy[image]'"
         ) from error
-    image, target = job.work / "disk.img", job.beside(".zd")
-    partitions = disk.begin(job, image)
-    used = (
-        disk.fill(job, BOOT, partitions[BOOT].place(image), boot_tree(job)),
-        disk.fill(job, ROOT, partitions[ROOT].place(image), job.composed.tree),
-    )
+    target = job.beside(".zd")
     former = job.former / target.name
-    is_proved = manifest.names(job.former, target.name)
-    if is_proved:
-        # It got its manifest when it had been checked.
-        job.sound.learn(former)
-    # Removing ten thousands of files takes the disk long, and the processor hardly anything.
-    with subprocess.Popen(["rm", "-rf", "--", *used]):
-        write(image, target, previous=former, previous_is_proved=is_proved, progress=job.progress)
-    image.unlink()
+    with ThreadPoolExecutor(1, thread_name_prefix="former") as beside:
+        learned = beside.submit(_learn, job, former)
+        drawn = disk.Disk(job)
+        drawn.fill(BOOT, boot_tree(job))
+        with drawn.system() as inset:
+            write(
+                drawn.image,
+                target,
+                inset=inset,
+                previous=former,
+                previous_is_proved=learned.result(),
+                progress=job.progress,
+            )
     bundle = job.model.bundle
     if job.signer and bundle:
         write_signed(job.draft / f"fs{bundle.number}.zip", target.with_suffix(".zsp"), job.signer)
+
+
+def _learn(job: Job, former: Path) -> bool:
+    """Whether the former file is as its manifest says: it got that when it had been checked, and is sound."""
+    is_proved = manifest.names(job.former, former.name)
+    if is_proved:
+        job.sound.learn(former)
+    return is_proved

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from sugar_deploy.files import sha256_of
 from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, commands, expanded, header
 from sugar_deploy.image.zd.rules import LAST, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, USUAL_BLOCK, Header
+
+_Unchanged = tuple[int, int, int, int]
+"""A file as long as nobody has written to it: disk, number, bytes, nanoseconds of its date."""
 
 
 class Sound(set[bytes]):
     """Fingerprints of blocks that were inflated and hashed before: the same bytes need not be once more.
 
     Many of an empty file system are the same; a stick has its image's blocks, an image most of the one before it.
+    Whole files that nobody has written to since need not even be read once more.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reports: dict[tuple[str, _Unchanged], Report] = {}
+        self._hashes: dict[_Unchanged, str] = {}
+
+    def report(self, path: Path) -> Report | None:
+        """What `check_image` found in a file before, if it was that, under the same name."""
+        return copy.deepcopy(self._reports.get((path.name, _unchanged(path))))
+
+    def remember(self, path: Path, report: Report) -> None:
+        """This is what was found in it."""
+        self._reports[path.name, _unchanged(path)] = copy.deepcopy(report)
+
+    def sha256(self, path: Path) -> str:
+        """A file's hash; it is read for that once."""
+        key = _unchanged(path)
+        if key not in self._hashes:
+            self._hashes[key] = sha256_of(path)
+        return self._hashes[key]
 
     def learn(self, path: Path) -> None:
         """Add the blocks of a `.zd` that was checked, and is what it was then; raises BrokenImage, OSError."""
         with path.open("rb") as file:
             size = header(file, path.name).block_size
             self.update(in_order(lambda chunk: _fingerprint(chunk, size), chunks(file, path.name)))
+
+
+def _unchanged(path: Path) -> _Unchanged:
+    told = path.stat()
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _fingerprint(chunk: Chunk, block_size: int) -> bytes:
@@ -38,6 +69,8 @@ def _fingerprint(chunk: Chunk, block_size: int) -> bytes:
 def check_image(path: Path, sound: Sound | None = None) -> Report:
     """Read, inflate and hash every block of a `.zd`, but those that are SOUND, where the others are added."""
     sound = Sound() if sound is None else sound
+    if known := sound.report(path):
+        return known
     report = Report()
     seen: list[int] = []
     erased_first = False
@@ -63,6 +96,7 @@ def check_image(path: Path, sound: Sound | None = None) -> Report:
         "left out": head.count - len(set(seen)),
         "begins with": "an erased partition table" if erased_first else "data",
     }
+    sound.remember(path, report)
     return report
 
 
@@ -156,7 +190,7 @@ def _compare(lines: list[bytes], first: int, spec: str, image: Path, report: Rep
         header(file, image.name)
         file.seek(0)
         data = [file.readline()]
-        data += [line for line, _ in commands(file, image.name)]
+        data += [line for line, _ in commands(file, image.name, before=0)]
     data.append(LAST)
     said = [line + b"\n" for line in lines if line]
     for number, (mine, theirs) in enumerate(zip_longest(said, data), start=first):

@@ -14,6 +14,7 @@ from pathlib import Path
 import deflate
 
 from sugar_deploy.image.zd.layout import BLOCK_SIZE, PAD, BlockLine
+from sugar_deploy.image.zd.source import Source
 
 LEVEL = 6
 """libdeflate's level: denser than zlib's 6, at three times its speed."""
@@ -42,9 +43,9 @@ def padded(plain: bytes) -> bytes:
 
 
 class Packer:
-    """Packs blocks of one image, which is open under the descriptor IMAGE."""
+    """Packs blocks of one image."""
 
-    def __init__(self, image: int, previous: Previous | None) -> None:
+    def __init__(self, image: Source, previous: Previous | None) -> None:
         self._image = image
         self._previous = previous
         # Most of a new file system is of one byte: such blocks are packed once.
@@ -55,7 +56,7 @@ class Packer:
         return [self._one(index) for index in indexes]
 
     def _one(self, index: int) -> Packed:
-        plain = padded(os.pread(self._image, BLOCK_SIZE, index * BLOCK_SIZE))
+        plain = padded(self._image.read(index * BLOCK_SIZE, BLOCK_SIZE))
         uniform = self._uniform.get(plain) if plain[0] == plain[-1] else None
         if uniform:
             line = uniform.line

@@ -54,10 +54,11 @@ def header(file: BufferedReader, name: str) -> Header:
     return found
 
 
-def commands(file: BufferedReader, name: str) -> Iterator[tuple[bytes, Chunk | None]]:
+def commands(file: BufferedReader, name: str, before: int | None = None) -> Iterator[tuple[bytes, Chunk | None]]:
     """Each line behind the header, with the block that it brings if it brings one, in the file's order.
 
-    Raises BrokenImage where reading cannot go on, as at a missing last line.
+    Blocks from the index BEFORE on are stepped over, without reading their data. Raises BrokenImage where reading
+    cannot go on, as at a missing last line.
     """
     number = 0
     while True:
@@ -73,13 +74,17 @@ def commands(file: BufferedReader, name: str) -> Iterator[tuple[bytes, Chunk | N
         block = block_in(line)
         if block is None:
             raise BrokenImage(f"{where}: {_fault(line)}", "Copy the file anew, or build it anew")
-        yield line, Chunk(block, _data(file, block, where))
+        if before is None or block.index < before:
+            yield line, Chunk(block, _data(file, block, where))
+        else:
+            _step_over(file, block, where)
+            yield line, None
         number += 1
 
 
-def chunks(file: BufferedReader, name: str) -> Iterator[Chunk]:
-    """The blocks, in the file's order; raises BrokenImage as above."""
-    return (chunk for _, chunk in commands(file, name) if chunk)
+def chunks(file: BufferedReader, name: str, before: int | None = None) -> Iterator[Chunk]:
+    """The blocks, in the file's order, below the index BEFORE; raises BrokenImage as above."""
+    return (chunk for _, chunk in commands(file, name, before) if chunk)
 
 
 def _fault(line: bytes) -> str:
@@ -95,10 +100,24 @@ def _data(file: BufferedReader, block: Block, where: str) -> bytes:
     # Deflate grows a block by far less: a length beyond this is damage.
     data = file.read(block.length) if block.length <= 2 * LARGEST_BLOCK else b""
     if len(data) != block.length:
-        raise BrokenImage(f"{where}: block {block.index}: Short read of zdata file", "Copy the file anew")
+        raise _short(block, where)
+    _end(file, block, where)
+    return data
+
+
+def _step_over(file: BufferedReader, block: Block, where: str) -> None:
+    if file.seek(block.length, os.SEEK_CUR) > os.fstat(file.fileno()).st_size:
+        raise _short(block, where)
+    _end(file, block, where)
+
+
+def _end(file: BufferedReader, block: Block, where: str) -> None:
     if file.read(1) != b"\n":
         raise BrokenImage(f"{where}: block {block.index}: Missing newline after zdata", "Copy the file anew")
-    return data
+
+
+def _short(block: Block, where: str) -> BrokenImage:
+    return BrokenImage(f"{where}: block {block.index}: Short read of zdata file", "Copy the file anew")
 
 
 def expanded(chunk: Chunk, block_size: int, name: str) -> bytes:

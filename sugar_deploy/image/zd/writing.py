@@ -18,6 +18,7 @@ from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.zd.index import index
 from sugar_deploy.image.zd.layout import BLOCK_SIZE, END, Header, data_line
 from sugar_deploy.image.zd.packing import Packed, Packer, Previous, pack
+from sugar_deploy.image.zd.source import Inset, reading
 
 BATCH = 16
 """Blocks that a worker takes at a time: 2 MiB, so that handing over costs little."""
@@ -37,6 +38,7 @@ def write(
     image: Path,
     target: Path,
     *,
+    inset: Inset | None = None,
     omit: Collection[int] = frozenset(),
     previous: Path | None = None,
     previous_is_proved: bool = False,
@@ -45,16 +47,16 @@ def write(
 ) -> Written:
     """Write `target` (`NAME.zd`) and `NAME.zsp` beside it, whole or not at all; the same image gives the same bytes.
 
-    `omit` are the blocks, by index, that no one reads: the laptop keeps what it had there. Block 0 is never left out.
-    `previous` is an earlier `.zd` whose deflated blocks are taken where they are the same: inflated and compared,
-    unless it is proved to be what was written. `progress` is told blocks done and in all. Memory does not grow
-    with the image.
+    `inset` stands in the image's place, where it is. `omit` are the blocks, by index, that no one reads: the laptop
+    keeps what it had there. Block 0 is never left out. `previous` is an earlier `.zd` whose deflated blocks are taken
+    where they are the same: inflated and compared, unless it is proved to be what was written. `progress` is told
+    blocks done and in all. Memory does not grow with the image.
     """
     total = -(-image.stat().st_size // BLOCK_SIZE)
     if not total:
         raise UsageError(f"{image}: is empty", "Give a disk image")
     order = [number for number in range(1, total) if number not in omit] + [0]
-    blocks = _packed(image, order, _store(previous, is_proved=previous_is_proved), workers)
+    blocks = _packed(image, inset, order, _store(previous, is_proved=previous_is_proved), workers)
     reused = 0
     with _files(target, Header(BLOCK_SIZE, max(order) + 1)) as written:
         written.add(pack(0, bytes(BLOCK_SIZE)))
@@ -114,10 +116,12 @@ class _Files:
         return self._data.tell()
 
 
-def _packed(image: Path, order: list[int], store: Previous | None, workers: int) -> Iterator[Packed]:
+def _packed(
+    image: Path, inset: Inset | None, order: list[int], store: Previous | None, workers: int
+) -> Iterator[Packed]:
     """The blocks in that order, packed by several threads."""
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    with image.open("rb") as file:
-        packer = Packer(file.fileno(), store)
+    with reading(image, inset) as source:
+        packer = Packer(source, store)
         for batch in in_order(packer, batches, workers):
             yield from batch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from sugar_deploy.image.compose.build import making, write_folder
 from sugar_deploy.image.compose.stage import INSIDE, Step, make_step, stages_folder
 
 FIRST = 'mkdir -p "$1"/proc "$1"/dev "$1"/run "$1"/tmp "$1"/var/lib/dpkg; cat options/word > "$1"/word'
@@ -46,3 +48,10 @@ class Stages:
 def kept(done: Done) -> list[bool]:
     """Of each stage, whether it was kept from before."""
     return [one[2] for one in done]
+
+
+def image_of(recipe: Sequence[Step], cache: Path, image: Path, model: str = "generic-pc") -> Path:
+    """Write the folder of an image; gives the tree that it was made of."""
+    with making(recipe, cache, lambda _: None) as made:
+        write_folder(made, image, {"model": model})
+        return made.tree

@@ -13,6 +13,7 @@ from sugar_deploy.folder import Folder
 from sugar_deploy.image.build import OUTPUT, STICK, Built, Finish, complete
 from sugar_deploy.image.compose.build import Composed, Made
 from sugar_deploy.image.inspection import inspected
+from sugar_deploy.image.survey.survey import Survey
 from sugar_deploy.image.verification import verified
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.integration.image.system import compose
@@ -66,7 +67,9 @@ def test_a_locked_laptops_stick(tmp_path: Path, capsys: Capture, monkeypatch: py
 def test_a_build_ends_with_what_is_flashed_and_a_stick_of_it(tmp_path: Path, capsys: Capture) -> None:
     model, said = small("xo-1.5"), list[str]()
     composed = compose(tmp_path / "system", "xo-1.5")
-    built = Built(Composed(composed, "1", Made(composed / "root.tar", ())))
+    survey = Survey()
+    survey.add(composed / "root.tar")
+    built = Built(Composed(composed, "1", Made(composed / "root.tar", (), survey)))
     complete(built, model, tmp_path, said.append, Finish(name="aula", signer=SIGNER))
     assert inspected(tmp_path / OUTPUT)["faults"] == []
     assert on_fat(tmp_path / STICK) == {"aula.zd", "aula.zsp", "fs1.zip", "contents.txt"}

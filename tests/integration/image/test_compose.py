@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.errors import UsageError
-from sugar_deploy.image.compose.build import run, write_folder
+from sugar_deploy.image.compose.build import run
 from sugar_deploy.image.compose.stage import make_step
-from tests.integration.image.stages import FIRST, SECOND, Stages, kept
+from tests.integration.image.stages import FIRST, SECOND, Stages, image_of, kept
 
 
 def test_twice_the_same_bytes_and_once_the_work(stages: Stages, tmp_path: Path) -> None:
@@ -56,8 +56,7 @@ def test_a_recipe_that_does_not_fit_its_stage_is_refused(stages: Stages) -> None
 def test_the_folder_of_an_image(stages: Stages, tmp_path: Path) -> None:
     status = "Package: a\\nVersion: 2\\nArchitecture: all\\nSource: b (1)\\n\\n"
     stages.write("second", f"printf '{status}' > $1/var/lib/dpkg/status")
-    tree, _ = run(stages.recipe(), tmp_path / "c", print)
-    write_folder(tree, tmp_path / "image", {"model": "generic-pc"})
+    tree = image_of(stages.recipe(), tmp_path / "c", tmp_path / "image")
     copy = tmp_path / "image/root.tar"
     assert copy.read_bytes() == tree.read_bytes()
     told = json.loads((tmp_path / "image/recipe.json").read_text())

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.errors import DeployError
-from sugar_deploy.image.compose.build import run, write_folder
+from sugar_deploy.image.compose.build import run
 from tests.integration.image.killing import killed
-from tests.integration.image.stages import FIRST, SECOND, Stages, kept
+from tests.integration.image.stages import FIRST, SECOND, Stages, image_of, kept
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -35,8 +35,7 @@ def test_killed_anywhere(stages: Stages, tmp_path: Path, is_kept: bool) -> None:
     image = place / "image"
 
     def work() -> None:
-        tree, _ = run(stages.recipe(), place / "cache", lambda _: None)
-        write_folder(tree, image, {"model": "generic-pc"})
+        image_of(stages.recipe(), place / "cache", image)
 
     work()
     right, whole = files(place), files(image)
@@ -141,16 +140,15 @@ def test_a_full_disk_under_the_images_folder(
     stages: Stages, tmp_path: Path, small_disk: Callable[[int], Path]
 ) -> None:
     stages.write("second", f'{SECOND}; head -c 1M /dev/urandom > "$1"/large')
-    tree, _ = run(stages.recipe(), tmp_path / "c", print)
     image = small_disk(64) / "image"
     image.mkdir()
     (image / "recipe.json").touch()
     for kibibytes in (64, 512, 1024):
         small_disk(kibibytes)
         with pytest.raises(DeployError, match=r"^the disk that holds \S+/disk is full\. Make room there"):
-            write_folder(tree, image, {})
+            image_of(stages.recipe(), tmp_path / "c", image)
         assert {path.name for path in image.parent.iterdir()} == {"image"}
         assert files(image) == {"recipe.json": b""}
     small_disk(65536)
-    write_folder(tree, image, {})
+    tree = image_of(stages.recipe(), tmp_path / "c", image)
     assert (image / "root.tar").read_bytes() == tree.read_bytes()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sugar_deploy.image.compose.build import making
 from sugar_deploy.image.outputs import extfs
-from sugar_deploy.image.outputs.survey import Attribute, Survey
+from sugar_deploy.image.outputs.debugfs import Place
+from sugar_deploy.image.survey.survey import Attribute
 from tests.integration.image.ordinary_user import GIVEN, HOME, as_an_ordinary_user, done
 from tests.integration.image.stages import FIRST, SECOND, Stages
 
@@ -30,11 +31,9 @@ def main() -> None:
 
 def composed(stages: Stages, area: Path) -> None:
     """Lay into AREA root.tar, an ext4 of the folder of which it was packed, and one of the tar alone."""
-    survey = Survey()
-    with making(stages.recipe(), area / "cache", print, survey.readers) as made:
-        assert made.read and made.unpacked, "it was made just now"
-        survey.has_read(made.read)
-        filesystem(area / "of-folder.img", made.tree, survey.attributes, made.unpacked.folder)
+    with making(stages.recipe(), area / "cache", print) as made:
+        assert made.unpacked, "it was made just now"
+        filesystem(area / "of-folder.img", made.tree, made.survey.attributes, made.unpacked.folder)
         made.unpacked.drop()
     filesystem(area / "of-tar.img", made.tree)
     made.tree.replace(area / "root.tar")
@@ -48,7 +47,7 @@ def filesystem(
     with image.open("wb") as file:
         file.truncate(MIB * 16)
     extfs.make(
-        extfs.Place(image, MIB, MIB * 15),
+        Place(image, MIB, MIB * 15),
         extfs.ROOT,
         tree,
         label="OLPCRoot",

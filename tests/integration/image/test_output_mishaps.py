@@ -14,12 +14,10 @@ from sugar_deploy.deployment.model import Scenario
 from sugar_deploy.deployment.start import start
 from sugar_deploy.errors import DeployError, UsageError
 from sugar_deploy.folder import Folder
-from sugar_deploy.image.compose.build import run as stages_run
-from sugar_deploy.image.compose.build import write_folder
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.keys.laptop.keyset import KeySet
 from tests.integration.image.killing import killed
-from tests.integration.image.stages import Stages
+from tests.integration.image.stages import Stages, image_of
 from tests.integration.image.system import compose
 from tests.integration.image.test_disks import small
 from tests.unit.cli.test_image_bundle import BEFORE, PASSPHRASE
@@ -84,8 +82,7 @@ def test_a_former_output_that_is_damaged_costs_time_not_truth(tmp_path: Path) ->
 @pytest.mark.parametrize("left", [0, 700, -10240, -1])
 def test_a_system_that_is_cut_off_is_refused(stages: Stages, tmp_path: Path, left: int) -> None:
     """At the end of a file's header, in a file, before the last blocks: what tar itself would take for whole too."""
-    tree, _ = stages_run(stages.recipe(), tmp_path / "cache", print)
-    write_folder(tree, tmp_path / "image", {"model": "xo-1.5"})
+    tree = image_of(stages.recipe(), tmp_path / "cache", tmp_path / "image", "xo-1.5")
     composed = tmp_path / "image"
     (composed / "root.tar").write_bytes(tree.read_bytes()[:left])
     with pytest.raises(UsageError, match=r"image is no composed image: .*\. Make one: sugar-deploy image build"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.image.compose.contents import Contents, licences
-from sugar_deploy.image.reading import read_tree
+from sugar_deploy.image.survey.reading import read_tree
 
 STATUS = """\
 Package: songs

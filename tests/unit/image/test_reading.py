@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sugar_deploy.image.outputs.listing import listed
 from sugar_deploy.image.parallel import in_order
-from sugar_deploy.image.reading import PIECE, read_tree
+from sugar_deploy.image.survey.listing import listed
+from sugar_deploy.image.survey.reading import PIECE, read_tree
 
 LARGE = random.Random(3).randbytes(2 * PIECE + 5)
 FILES = {"./large": LARGE, "./empty": b"", "./small": b"small"}

@@ -7,7 +7,7 @@ import random
 import tarfile
 from pathlib import Path
 
-from sugar_deploy.image.outputs.sizes import UNOWNED, measured, shown
+from sugar_deploy.image.survey.sizes import UNOWNED, measured, shown
 
 NOISE = random.Random(7).randbytes(100_000)
 

@@ -20,6 +20,7 @@ import pytest
 from sugar_deploy.errors import UsageError
 from sugar_deploy.image.zd.checking import check_image, check_spec
 from sugar_deploy.image.zd.reading import unpack
+from sugar_deploy.image.zd.source import Inset
 from sugar_deploy.image.zd.writing import write
 from tests.unit.image.firmware import Laptop, Refused
 
@@ -109,6 +110,19 @@ def test_an_earlier_image_serves_as_the_cache_and_changes_no_byte(tmp_path: Path
     assert (tmp_path / "laptop.zd").read_bytes() == expected
     assert fresh.reused == 0
     assert reused.reused > 10
+
+
+@pytest.mark.parametrize("start", [0, BLOCK, 3 * BLOCK + 512, 5 * BLOCK - 512])
+@pytest.mark.parametrize("length", [512, BLOCK, 2 * BLOCK + 1024])
+def test_a_part_in_a_file_of_its_own_is_in_the_image(tmp_path: Path, start: int, length: int) -> None:
+    """Wherever it begins and ends; the image's own bytes there are nobody's."""
+    content = bytearray(disk(tmp_path / "disk.img", 9, tail=1000))
+    inset = random.Random(2).randbytes(length)
+    (tmp_path / "inset.img").write_bytes(inset)
+    write(tmp_path / "disk.img", tmp_path / "a.zd", inset=Inset(tmp_path / "inset.img", start))
+    content[start : start + length] = inset
+    unpack(tmp_path / "a.zd", tmp_path / "found.img")
+    assert (tmp_path / "found.img").read_bytes()[: len(content)] == content
 
 
 def test_a_damaged_earlier_image_costs_time_not_truth(tmp_path: Path) -> None:

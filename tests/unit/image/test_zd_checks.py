@@ -14,7 +14,7 @@ import pytest
 
 from sugar_deploy.image.zd import checking
 from sugar_deploy.image.zd.checking import Sound, check_image, check_spec
-from sugar_deploy.image.zd.reading import BrokenImage, Chunk, expanded, unpack
+from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, expanded, header, unpack
 from sugar_deploy.image.zd.writing import write
 from tests.unit.image.firmware import Laptop, Refused
 from tests.unit.image.test_zd import BLOCK, IMAGE_SHA256, VECTORS
@@ -228,6 +228,39 @@ def test_smaller_blocks_than_usual_are_warned_of(tmp_path: Path) -> None:
     (tmp_path / "image.zd").write_bytes(b"zblocks: 200 1\n" + line + zlib.compress(block) + b"\nzblocks-end:\n")
     report = check_image(tmp_path / "image.zd")
     assert (report.errors, ["not 0x20000" in warning for warning in report.warnings]) == ([], [True])
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no newline"])
+def test_blocks_that_are_stepped_over_are_whole(tmp_path: Path, damage: str) -> None:
+    """As where only the lines are compared: the firmware's words are the same."""
+    data = (VECTORS / "image.zd").read_bytes()
+    if damage == "cut off":
+        data = data[:-3000]
+    else:
+        at = data.index(b"\nzblock: 2 ")
+        data = data[:at] + b"\r" + data[at + 1 :]
+    (tmp_path / "a.zd").write_bytes(data)
+    told = []
+    for before in (None, 0):
+        with (tmp_path / "a.zd").open("rb") as file, pytest.raises(BrokenImage) as broken:
+            header(file, "a.zd")
+            list(chunks(file, "a.zd", before))
+        told.append(broken.value.message)
+    assert told[0] == told[1]
+
+
+def test_a_file_that_was_written_to_is_read_again(tmp_path: Path) -> None:
+    shutil.copy(VECTORS / "image.zd", tmp_path / "a.zd")
+    sound = Sound()
+    assert check_image(tmp_path / "a.zd", sound).ok
+    before = sound.sha256(tmp_path / "a.zd")
+    (tmp_path / "b.zd").symlink_to("a.zd")
+    assert (sound.sha256(tmp_path / "b.zd"), check_image(tmp_path / "b.zd", sound).ok) == (before, True)
+    content = bytearray((tmp_path / "a.zd").read_bytes())
+    content[-5000] ^= 1
+    (tmp_path / "a.zd").write_bytes(content)
+    assert not check_image(tmp_path / "a.zd", sound).ok
+    assert sound.sha256(tmp_path / "b.zd") == hashlib.sha256(content).hexdigest()
 
 
 def test_a_broken_image_is_not_unpacked(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError, cause
-from sugar_deploy.image.reading import attributes, normal, read_tree
+from sugar_deploy.image.survey.reading import TREE, attributes, normal, read_tree, trees_of
 
 NAME = "files.txt.gz"
 _KINDS = {
@@ -28,14 +28,14 @@ class Listing:
     """Reads of a tree the lines of its list."""
 
     def __init__(self) -> None:
-        self._found: dict[str, str] = {}
+        self.found: dict[str, str] = {}
 
     def entry(self, path: str, member: tarfile.TarInfo) -> _Line | None:
         """Note an entry; a file's line waits for its content."""
         mode = stat.filemode(_KINDS.get(member.type, 0) | member.mode)
         extended = "".join(f" {name}={value.hex()}" for name, value in sorted(attributes(member).items()))
         before = f"{mode} {member.uid}:{member.gid} {member.size} "
-        line = _Line(self._found, path, before, f"{extended} @{int(member.mtime)}")
+        line = _Line(self.found, path, before, f"{extended} @{int(member.mtime)}")
         if member.isreg():
             return line
         line.note(_target(member))
@@ -47,7 +47,7 @@ class Listing:
 
         Extended attributes stand before the date, which is @ and seconds since 1970.
         """
-        return dict(sorted(self._found.items()))
+        return dict(sorted(self.found.items()))
 
 
 class _Line:
@@ -77,11 +77,22 @@ def _target(member: tarfile.TarInfo) -> str:
     return "-"
 
 
-def listed(tree: Path) -> dict[str, str]:
-    """The list of a tree."""
+def listed(*trees: Path) -> dict[str, str]:
+    """The list of a system's tars, one over the other."""
     listing = Listing()
-    read_tree(tree, listing)
+    for tree in trees:
+        read_tree(tree, listing)
     return listing.files
+
+
+def kind(told: str) -> str:
+    """Of an entry, by its line: d is a folder, l a symbolic link, as `ls` tells it."""
+    return told[0]
+
+
+def link(told: str) -> str:
+    """Where a symbolic link leads, by its line."""
+    return without_date(told).split(" ", 3)[3].removeprefix("->")
 
 
 def without_date(told: str) -> str:
@@ -97,8 +108,8 @@ def write(files: dict[str, str], folder: Path) -> None:
 
 def read(folder: Path) -> dict[str, str]:
     """The list of a composed image's folder, or of one that was made of it; raises UsageError if it is neither."""
-    if (folder / "root.tar").is_file():
-        return listed(folder / "root.tar")
+    if (folder / TREE).is_file():
+        return listed(*trees_of(folder))
     try:
         text = gzip.decompress((folder / NAME).read_bytes()).decode("utf-8", "surrogateescape")
     except (OSError, EOFError, ValueError) as error:

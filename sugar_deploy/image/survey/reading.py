@@ -15,6 +15,8 @@ from typing import Protocol
 
 from sugar_deploy.files import sha256_of
 
+TREE, SETTINGS = "root.tar", "settings.tar"
+"""In a composed image's folder: what the stages made, and what is laid over it, if there is anything."""
 PIECE = 2**20
 """Bytes in which a file's content comes; only the last piece is shorter."""
 
@@ -46,6 +48,12 @@ class Read:
 
     sha256: str
     newest: int
+
+
+def trees_of(folder: Path) -> tuple[Path, ...]:
+    """The tars of a composed image, one over the other."""
+    settings = folder / SETTINGS
+    return (folder / TREE, settings) if settings.exists() else (folder / TREE,)
 
 
 def read_tree(tree: Path, *readers: Reader) -> Read:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sugar_deploy.image.reading import PIECE, Taker, normal, read_tree
+from sugar_deploy.image.survey.reading import PIECE, Taker, normal, read_tree
 
 UNOWNED = "(of no package)"
 _LISTS, _LIST = "/var/lib/dpkg/info/", ".list"
@@ -33,11 +33,23 @@ class Sizes:
 
     def entry(self, path: str, member: tarfile.TarInfo) -> Taker | None:
         """Note an entry; files are measured, and packages' lists read."""
+        self._files.pop(path, None)
         if member.issym() and path.count("/") == 1:
             self._links[path] = normal(member.linkname)
         if path.startswith(_LISTS) and path.endswith(_LIST):
             return _Owned(self._files, path, self._owners)
         return _Measured(self._files, path)
+
+    def state(self) -> list[dict[str, Any]]:
+        """What was read, for `restore`."""
+        return [self._files, self._owners, self._links]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """As if this had been read."""
+        files, owners, links = state
+        self._files.update({path: (plain, packed) for path, (plain, packed) in files.items()})
+        self._owners.update(owners)
+        self._links.update(links)
 
     def told(self) -> dict[str, Any]:
         """The bytes, in all, by package and by folder, the largest first; hard links count once."""
@@ -85,10 +97,11 @@ class _Owned(_Measured):
         self._owners.update(dict.fromkeys(self._text.decode("utf-8", "surrogateescape").split("\n"), self._package))
 
 
-def measured(tree: Path) -> dict[str, Any]:
-    """What fills a tree."""
+def measured(*trees: Path) -> dict[str, Any]:
+    """What fills a system's tars, one over the other."""
     sizes = Sizes()
-    read_tree(tree, sizes)
+    for tree in trees:
+        read_tree(tree, sizes)
     return sizes.told()
 
 
