@@ -162,7 +162,10 @@ def making(steps: Sequence[Step], area: Path, say: Say) -> Iterator[Made]:
         unpacked = Unpacked(workshop.tree)
         is_made = first < len(named)
         try:
-            yield Made(tree, tuple(done), survey if is_made else _surveyed(tree), unpacked if is_made else None)
+            if not is_made:
+                with room_on_disk(area, _ROOM):
+                    survey = _surveyed(tree)
+            yield Made(tree, tuple(done), survey, unpacked if is_made else None)
         finally:
             unpacked.wait()
             clear(workshop.folder)

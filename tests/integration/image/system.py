@@ -8,6 +8,8 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
+from sugar_deploy.files import sha256_of
+
 EPOCH = 1_600_000_000
 X86 = bytes(0x202) + b"HdrS" + bytes(600)
 ARM = bytes(0x24) + b"\x18\x28\x6f\x01" + bytes(600)
@@ -60,6 +62,18 @@ def compose(
     return folder
 
 
+def lay_settings(image: Path, settings: Mapping[str, bytes | None]) -> None:
+    """Give a composed image settings: a file's bytes, or nothing for a folder; and a link, /etc/issue."""
+    with tarfile.open(image / "settings.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in settings.items():
+            kind = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            _add(tar, name, content or b"", kind=kind, mode=0o640 if content else 0o755, date=EPOCH)
+        _add(tar, "./etc/issue", kind=tarfile.SYMTYPE, mode=0o777, link="motd", date=EPOCH)
+    hashes = {f"{name}_sha256": sha256_of(image / f"{name}.tar") for name in ("root", "settings")}
+    recipe = json.loads((image / "recipe.json").read_text()) | hashes | {"source_date_epoch": EPOCH}
+    (image / "recipe.json").write_text(json.dumps(recipe), "utf-8")
+
+
 def _add(
     tar: tarfile.TarFile,
     name: str,
@@ -71,12 +85,13 @@ def _add(
     link: str = "",
     device: tuple[int, int] = (0, 0),
     attributes: Mapping[str, bytes] = {},
+    date: int = 0,
 ) -> None:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.linkname, member.size = kind, mode, link, len(content)
     member.uid, member.gid = owner
     member.devmajor, member.devminor = device
-    member.mtime = EPOCH - (0 if name == "./boot/vmlinuz-6.1" else 3600)
+    member.mtime = date or EPOCH - (0 if name == "./boot/vmlinuz-6.1" else 3600)
     member.pax_headers = {
         f"SCHILY.xattr.{attribute}": value.decode("utf-8", "surrogateescape")
         for attribute, value in attributes.items()

@@ -22,7 +22,7 @@ from sugar_deploy.image.outputs import manifest
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.resources import resource
 from tests.integration.image.flash_machine import machine
-from tests.integration.image.system import CAPABILITY, X86, compose
+from tests.integration.image.system import CAPABILITY, X86, compose, lay_settings
 from tests.integration.image.test_disks import KEYS, SIGNER
 from tests.unit.image.bundle_reader import member, takes
 from tests.unit.image.nand_laptop import Laptop
@@ -63,6 +63,7 @@ def smaller(name: str, **sizes: int) -> Model:
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nand")
     compose(folder / "composed", "xo-1", more=CONTENT | DPKG, packages=[XO_BOOT])
+    lay_settings(folder / "composed", {"./etc/shadow": b"of the deployer", "./srv": None, "./srv/more": b"a book"})
     return folder
 
 
@@ -94,12 +95,13 @@ def told(console: str, part: str) -> dict[str, str]:
     return {path.removeprefix("."): facts for facts, _, path in lines}
 
 
-def expected(tree: Path, *, capabilities: bool) -> dict[str, str]:
-    """The same of a tar."""
+def expected(composed: Path, *, capabilities: bool) -> dict[str, str]:
+    """The same of the tars of a composed image, one over the other."""
     found: dict[str, str] = {}
     kinds = {tarfile.DIRTYPE: 0o040000, tarfile.SYMTYPE: 0o120000, tarfile.CHRTYPE: 0o020000}
-    with tarfile.open(tree) as tar:
-        members = {posixpath.normpath(f"/{one.name}").rstrip("/"): one for one in tar}
+    with tarfile.open(composed / "root.tar") as system, tarfile.open(composed / "settings.tar") as settings:
+        tars = (system, settings)
+        members = {posixpath.normpath(f"/{one.name}").rstrip("/"): one for tar in tars for one in tar}
         for path, one in members.items():
             origin = members[posixpath.normpath(f"/{one.linkname}")] if one.islnk() else one
             same = sum(1 for other in members.values() if other.islnk() and other.linkname == origin.name)
@@ -113,6 +115,7 @@ def expected(tree: Path, *, capabilities: bool) -> dict[str, str]:
             if one.issym():
                 said += f"->{one.linkname}"
             if origin.isreg():
+                tar = settings if origin in settings.getmembers() else system
                 said += f"={fnv(tar.extractfile(origin).read()):x}"
             found[path] = said
     return found
@@ -165,7 +168,7 @@ def console(flashed: tuple[Laptop, Laptop], tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_kernel_has_the_composed_system_on_ubifs(console: str, composed: Path) -> None:
-    found, system = told(console, "system"), expected(composed / "composed/root.tar", capabilities=False)
+    found, system = told(console, "system"), expected(composed / "composed", capabilities=False)
     assert {path for path in found if path not in system} == {"/etc/fstab", "/bootpart", *ATTRIBUTES}
     # That a folder has more in it shows in its links and time.
     assert [path for path in system if path not in {"", "/etc"} and found[path] != system[path]] == []
@@ -176,14 +179,14 @@ def test_the_kernel_has_the_composed_system_on_ubifs(console: str, composed: Pat
 
 
 def test_at_the_first_start_programs_get_their_capabilities_on_ubifs(console: str, composed: Path) -> None:
-    found, system = told(console, "started"), expected(composed / "composed/root.tar", capabilities=True)
+    found, system = told(console, "started"), expected(composed / "composed", capabilities=True)
     assert found["/bin/ping"] == system["/bin/ping"] != told(console, "system")["/bin/ping"]
     assert told(console, "system").keys() - found.keys() == {ATTRIBUTES[-1]}
 
 
 def test_the_kernel_has_it_on_jffs2_with_what_the_firmware_starts(console: str, composed: Path) -> None:
     found = told(console, "whole")
-    system = expected(composed / "composed/root.tar", capabilities=True)
+    system = expected(composed / "composed", capabilities=True)
     more = {path for path in found if path not in system}
     assert more == {
         *("/boot-alt", "/runin", "/security", "/security/state", "/boot/olpc.fth", "/boot/olpc_build", "/etc/fstab"),

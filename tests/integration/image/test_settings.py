@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import json
 import os
 import subprocess
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,28 +16,17 @@ from sugar_deploy.image.models import Model
 from sugar_deploy.image.outputs.make import make
 from sugar_deploy.image.zd.reading import unpack
 from tests.integration.image.killing import killed
-from tests.integration.image.system import EPOCH, X86, compose
+from tests.integration.image.system import EPOCH, X86, compose, lay_settings
 from tests.integration.image.test_disks import ROOT, small
 
 MOTD = {"./etc/motd": b"hola\n"}
 
 
 def composed(folder: Path, settings: Mapping[str, bytes | None], model: str = "xo-1.5") -> Path:
-    """A composed image with settings: a file's bytes, or nothing for a folder."""
+    """A composed image with settings."""
     folder.mkdir(parents=True)
     image = compose(folder / "composed", model, kernel=X86, more={"./etc/motd": b"Debian's\n"})
-    with tarfile.open(image / "settings.tar", "w", format=tarfile.PAX_FORMAT) as tar:
-        for name, content in settings.items():
-            one = tarfile.TarInfo(name)
-            one.mtime, one.mode, one.size = EPOCH, 0o640 if content else 0o755, len(content or b"")
-            one.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
-            tar.addfile(one, io.BytesIO(content or b""))
-        link = tarfile.TarInfo("./etc/issue")
-        link.type, link.linkname, link.mode, link.mtime = tarfile.SYMTYPE, "motd", 0o777, EPOCH
-        tar.addfile(link)
-    recipe = json.loads((image / "recipe.json").read_text())
-    told = {"root_sha256": sha256_of(image / "root.tar"), "settings_sha256": sha256_of(image / "settings.tar")}
-    (image / "recipe.json").write_text(json.dumps(recipe | told | {"source_date_epoch": EPOCH}))
+    lay_settings(image, settings)
     return image
 
 
