@@ -27,7 +27,7 @@ from sugar_deploy.image.compose.stage import Input, Step
 from sugar_deploy.image.models import Model
 from sugar_deploy.image.space import room_on_disk
 from sugar_deploy.image.survey.reading import SETTINGS, TREE
-from sugar_deploy.image.survey.survey import Survey, kept
+from sugar_deploy.image.survey.survey import Survey
 from sugar_deploy.keys.gpg import cache_home
 from sugar_deploy.render.swap import replacing
 from sugar_deploy.repository.derive.mirror import INSECURE
@@ -189,7 +189,7 @@ def _kept(cache: Cache, named: Sequence[tuple[Step, str]], say: Say) -> tuple[in
 def _surveyed(tree: Path) -> Survey:
     """What was read of a tree that is kept; it is read again where that is not there or damaged."""
     file = tree.with_name(SURVEY)
-    survey = kept(file, known(tree).sha256)
+    survey = Survey.kept(file, known(tree).sha256)
     if survey is None:
         survey = Survey()
         survey.add(tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import posixpath
 import tarfile
 from collections.abc import Mapping
@@ -38,17 +39,19 @@ def write(given: Input, target: Path, there: Mapping[str, str], epoch: int) -> N
         found.add(name, path)
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for place, file in sorted(found.entries.items()):
-            member = archive.gettarinfo(file) if file else _folder()
-            member.name, member.mtime = f".{place}", epoch
-            member.uid = member.gid = 0
-            member.uname = member.gname = ""
-            if file and not member.issym():
-                member.mode = _mode(member.mode)
-            if file and member.isreg():
-                with file.open("rb") as content:
-                    archive.addfile(member, content)
-            else:
+            member = tarfile.TarInfo(f".{place}")
+            member.mtime = epoch
+            if file is None:
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
                 archive.addfile(member)
+            elif file.is_symlink():
+                member.type, member.mode, member.linkname = tarfile.SYMTYPE, 0o777, str(file.readlink())
+                archive.addfile(member)
+            else:
+                with file.open("rb") as content:
+                    told = os.fstat(content.fileno())
+                    member.size, member.mode = told.st_size, _mode(told.st_mode)
+                    archive.addfile(member, content)
 
 
 class _Found:
@@ -92,12 +95,6 @@ class _Found:
         if told is None:
             return place == "/" or (place in self.entries and self.entries[place] is None)
         return kind(told) == "d"
-
-
-def _folder() -> tarfile.TarInfo:
-    member = tarfile.TarInfo()
-    member.type, member.mode = tarfile.DIRTYPE, 0o755
-    return member
 
 
 def _mode(mode: int) -> int:

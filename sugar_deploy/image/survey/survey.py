@@ -47,6 +47,27 @@ class Survey:
         self._base: list[Attribute] | None = None
         self._going: Future[None] | None = None
 
+    @classmethod
+    def kept(cls, file: Path, sha256: str) -> Survey | None:
+        """What `keep` wrote of the one tar with this hash; None where that is not there, or not what was written."""
+        try:
+            proof, text = file.read_text("utf-8").split("\n", 1)
+            if proof != _proof(text.removesuffix("\n")):
+                return None
+            told = json.loads(text)
+            ((found, newest),) = told["reads"]
+        except (OSError, ValueError, KeyError):
+            return None
+        if found != sha256:
+            return None
+        survey = cls()
+        survey.has_read(Read(found, newest))
+        survey._listing.found.update(told["files"])
+        survey._sizes.restore(told["sizes"])
+        for path, name, value in told["attributes"]:
+            survey._attributes.by_path.setdefault(path, {})[name] = bytes.fromhex(value)
+        return survey
+
     @property
     def readers(self) -> tuple[Reader, ...]:
         """What is to be told of each of the tree's entries."""
@@ -105,27 +126,6 @@ class Survey:
         }
         text = json.dumps(told)
         write_atomically(file, f"{_proof(text)}\n{text}\n", 0o644)
-
-
-def kept(file: Path, sha256: str) -> Survey | None:
-    """What was found of the one tar with this hash; None where that is not there, or not what was written."""
-    try:
-        proof, text = file.read_text("utf-8").split("\n", 1)
-        if proof != _proof(text.removesuffix("\n")):
-            return None
-        told = json.loads(text)
-        ((found, newest),) = told["reads"]
-    except (OSError, ValueError, KeyError):
-        return None
-    if found != sha256:
-        return None
-    survey = Survey()
-    survey.has_read(Read(found, newest))
-    survey._listing.found.update(told["files"])
-    survey._sizes.restore(told["sizes"])
-    for path, name, value in told["attributes"]:
-        survey._attributes.by_path.setdefault(path, {})[name] = bytes.fromhex(value)
-    return survey
 
 
 def _proof(text: str) -> str:

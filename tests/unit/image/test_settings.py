@@ -68,16 +68,20 @@ def test_all_is_roots_and_readable_and_folders_that_are_there_keep_their_rights(
         (files / "srv" / name).chmod(mode)
     (files / "srv/link").symlink_to("secret")
     os.utime(files / "srv/secret", (1, 1))
+    os.link(files / "srv/program", files / "srv/same")
     lay(system, files)
     with tarfile.open(tmp_path / "settings.tar") as tar:
         found = {one.name: one for one in tar}
     assert {name: one.mode for name, one in found.items() if not one.issym()} == {
         "./srv/secret": 0o644,
         "./srv/program": 0o755,
+        "./srv/same": 0o755,
         "./srv/new": 0o755,
         "./srv/new/loose": 0o644,
     }
     assert found["./srv/link"].linkname == "secret"
+    # Two names of one file are two files, as changes of one must not reach the other.
+    assert found["./srv/same"].isreg()
     assert {(one.uid, one.gid, one.uname, one.gname, one.mtime) for one in found.values()} == {(0, 0, "", "", EPOCH)}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sugar_deploy.image.survey.reading import trees_of
-from sugar_deploy.image.survey.survey import Survey, kept
+from sugar_deploy.image.survey.survey import Survey
 
 
 def tar_of(file: Path, *members: tuple[str, bytes, dict[str, str]]) -> None:
@@ -46,7 +46,7 @@ def told(survey: Survey) -> tuple[object, ...]:
 def test_what_was_kept_is_what_was_read(system: Path) -> None:
     read = surveyed(system / "root.tar")
     read.keep(system / "survey.json")
-    found = kept(system / "survey.json", hashlib.sha256((system / "root.tar").read_bytes()).hexdigest())
+    found = Survey.kept(system / "survey.json", hashlib.sha256((system / "root.tar").read_bytes()).hexdigest())
     assert found is not None
     assert told(found) == told(read)
 
@@ -55,7 +55,7 @@ def test_settings_count_on_top_of_it(system: Path) -> None:
     """A program that they replace has lost its capability, and is counted once."""
     read = surveyed(system / "root.tar")
     read.keep(system / "survey.json")
-    found = kept(system / "survey.json", read.reads()[0].sha256)
+    found = Survey.kept(system / "survey.json", read.reads()[0].sha256)
     assert found is not None
     tar_of(system / "settings.tar", ("./opt/ping", b"mine", {}))
     found.add(system / "settings.tar")
@@ -76,4 +76,4 @@ def test_what_is_damaged_counts_for_nothing(system: Path, damage: str) -> None:
     elif damage != "other tar":
         changed = {"cut off": content[:-40], "other bytes": content.replace(b"/opt/ping", b"/opt/pong"), "empty": b""}
         file.write_bytes(changed[damage])
-    assert kept(file, "0" * 64 if damage == "other tar" else read.reads()[0].sha256) is None
+    assert Survey.kept(file, "0" * 64 if damage == "other tar" else read.reads()[0].sha256) is None
