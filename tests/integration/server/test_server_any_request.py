@@ -119,6 +119,7 @@ def school(debian_server):
         "[server]\nfqdn = school.example.pe\n[library]\naslo = yes\n"
         f"folder = {folders['library']}\n[repository]\nenabled = yes\nfolder = {folders['repository']}\n"
         f"[backup]\nfolder = {folders['backup']}\nmost_load = 1000\nmost_recent_laptops = 100000\n"
+        "most_used_percent = 100\n"
     )
     for folder in folders.values():
         folder.mkdir()
