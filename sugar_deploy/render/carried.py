@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sugar_deploy.deployment.types import FOR_IMAGES
-from sugar_deploy.files import sha256_of, write_atomically
+from sugar_deploy.files import sha256_of, unchanged, write_atomically
 from sugar_deploy.folder import SNAPSHOT_RECORD, Folder
 from sugar_deploy.render.draft import Draft, walk
 
@@ -119,8 +119,7 @@ class _Hashes:
 
     def sha256(self, name: str, path: Path) -> str:
         """The file's hash, from the last time if it is the same file with the same size and time."""
-        status = path.stat()
-        mark = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
+        mark = [*unchanged(path)]
         known = self._known.get(name)
         if isinstance(known, list) and known[:-1] == mark and isinstance(known[-1], str):
             found = known[-1]

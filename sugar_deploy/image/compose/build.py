@@ -159,12 +159,12 @@ def making(steps: Sequence[Step], area: Path, say: Say) -> Iterator[Made]:
             done.append((step.name, identity, False, time.monotonic() - started))
             say(f"Stage {step.name}: {done[-1][3]:.0f} s")
         assert tree, "the last stage's is packed"
-        unpacked = Unpacked(workshop.tree)
         is_made = first < len(named)
+        if not is_made:
+            with room_on_disk(area, _ROOM):
+                survey = _surveyed(tree)
+        unpacked = Unpacked(workshop.tree)
         try:
-            if not is_made:
-                with room_on_disk(area, _ROOM):
-                    survey = _surveyed(tree)
             yield Made(tree, tuple(done), survey, unpacked if is_made else None)
         finally:
             unpacked.wait()

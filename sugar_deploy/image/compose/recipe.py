@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -111,8 +111,7 @@ class Recipe:
         self, debian: Chosen, own: Sequence[Deb], snapshot: str, server: ClassServer | None = None
     ) -> tuple[Step, ...]:
         """The stages, in order; those that have nothing to do are left out."""
-        deployment = self.plan.deployment
-        early, _ = self._files()
+        deployment, is_late = self.plan.deployment, self._late()
         told: Options = {
             "timezone": deployment.timezone,
             "languages": deployment.languages,
@@ -124,7 +123,7 @@ class Recipe:
             *self._long_nops(),
             *self._mounts(),
             *self._ramdisk(),
-            *_addition(FILES, early),
+            *_addition(FILES, folder_input(self.overrides / FILES, lambda name: not is_late(name))),
             *self._own_addition(ACTIVITIES),
             make_step("desktop", told),
             *self._own_addition(ANIMATION),
@@ -138,7 +137,7 @@ class Recipe:
 
     def settings(self) -> Input:
         """The deployer's files that are laid over all that. Raises UsageError where no image may have one of them."""
-        _, late = self._files()
+        late = folder_input(self.overrides / FILES, self._late())
         require_usable(late)
         return late
 
@@ -161,13 +160,12 @@ class Recipe:
     def _own_addition(self, name: str) -> Iterable[Step]:
         return _addition(name, folder_input(self.overrides / name))
 
-    def _files(self) -> tuple[Input, Input]:
-        """The deployer's files: those that come before what is made of the system, as all do where a hook may read
-        them, and those after it."""
-        folder, places = self.overrides / FILES, settings_places()
+    def _late(self) -> Callable[[str], bool]:
+        """Tells which of the deployer's files come after all that is made of the system: none where a hook may read
+        them."""
         if folder_input(self.overrides / HOOKS).files:
-            return folder_input(folder), Input({}, "")
-        return folder_input(folder, lambda name: not places.hold(name)), folder_input(folder, places.hold)
+            return lambda name: False
+        return settings_places().hold
 
 
 def _addition(name: str, given: Input) -> Iterable[Step]:

@@ -18,54 +18,56 @@ from sugar_deploy.image.survey.survey import Attribute, Survey
 
 _NAMESPACE = uuid.UUID("0b0a8a4e-5a0c-5c37-8f0b-3b0f5f6b1a55")
 """For identities of file systems; any would do, as long as it stays the same."""
+_HASHES = ("root_sha256", "settings_sha256")
+"""What the recipe calls the tars' hashes."""
 _LINKS = 10
 """Symbolic links that are followed before it is a circle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The folder's files, the tars' SHA-256, and the present (Unix seconds) as their times take it."""
+    """The folder's files, the SHA-256 of each tar, and the present (Unix seconds) as their times take it."""
 
     folder: Path
-    sha256: str
-    settings_sha256: str | None
+    hashes: tuple[str, ...]
     epoch: int
     recipe: dict[str, Any]
     packages: list[dict[str, Any]]
     survey: Survey
 
     @property
+    def trees(self) -> tuple[Path, ...]:
+        """What the stages made, and the deployer's settings if there are any, which are laid over that."""
+        return tuple(self.folder / name for name in (TREE, SETTINGS)[: len(self.hashes)])
+
+    @property
     def tree(self) -> Path:
-        """The tar of what the stages made: all of the root file system but the deployer's settings."""
-        return self.folder / TREE
+        """The tar of what the stages made: all of the root file system but the settings."""
+        return self.trees[0]
 
     @property
     def settings(self) -> Path | None:
-        """The tar of the settings, which are laid over that, if there are any."""
-        return self.folder / SETTINGS if self.settings_sha256 else None
+        """The tar of the settings."""
+        return self.trees[1] if len(self.trees) > 1 else None
 
     @property
-    def trees(self) -> tuple[Path, ...]:
-        """Both, in this order."""
-        return (self.tree, self.settings) if self.settings else (self.tree,)
+    def sha256(self) -> str:
+        """The hash of what the stages made."""
+        return self.hashes[0]
 
     def identity(self, part: str) -> uuid.UUID:
         """The identity of one of its file systems: another image has another, the same image the same."""
-        return self._named(*filter(None, (self.sha256, self.settings_sha256)), part)
+        return uuid.uuid5(_NAMESPACE, " ".join((*self.hashes, part)))
 
     def base_identity(self, part: str) -> uuid.UUID:
         """The same before the settings are laid over it."""
-        return self._named(self.sha256, part)
-
-    def _named(self, *words: str) -> uuid.UUID:
-        return uuid.uuid5(_NAMESPACE, " ".join(words))
+        return uuid.uuid5(_NAMESPACE, f"{self.sha256} {part}")
 
     def prove(self) -> None:
         """Raise UsageError unless the tars are what was composed, once all of them has been read."""
         with _told(self.folder):
             found = self.survey.reads()
-            right = tuple(filter(None, (self.sha256, self.settings_sha256)))
-            for tree, read, sha256 in zip(self.trees, found, right, strict=True):
+            for tree, read, sha256 in zip(self.trees, found, self.hashes, strict=True):
                 if read.sha256 != sha256:
                     raise ValueError(f"{tree.name} is not what was composed: it is damaged or cut off")
             if max(read.newest for read in found) != self.epoch:
@@ -80,18 +82,22 @@ def read(folder: Path, survey: Survey | None = None) -> Composed:
     recipe = _recipe(folder)
     with _told(folder):
         packages = json.loads((folder / "packages.json").read_text("utf-8"))
+        trees = trees_of(folder)
+        if (len(trees) > 1) != (_HASHES[1] in recipe):
+            raise ValueError(f"{SETTINGS} and recipe.json do not belong together")
         if survey is None:
             survey = Survey()
-            survey.begin(*trees_of(folder))
-        sha256, settings_sha256 = recipe.get("root_sha256"), recipe.get("settings_sha256")
+            survey.begin(*trees)
+        hashes: tuple[Any, ...] = tuple(recipe.get(key) for key in _HASHES[: len(trees)])
         epoch = recipe.get("source_date_epoch")
-        if sha256 is None or epoch is None:
+        if None in hashes or epoch is None:
             found = survey.reads()
             # The composer lets no time be later than the snapshot's.
-            sha256, epoch = sha256 or found[0].sha256, max(read.newest for read in found)
+            hashes = tuple(said or read.sha256 for said, read in zip(hashes, found, strict=True))
+            epoch = max(read.newest for read in found)
         if epoch <= 0:
             raise ValueError("root.tar has no times")
-    return Composed(folder, sha256, settings_sha256, epoch, recipe, packages, survey)
+    return Composed(folder, hashes, epoch, recipe, packages, survey)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sugar_deploy.errors import DeployError
 from sugar_deploy.image.models import Nand
-from sugar_deploy.image.outputs.composed import attributes_in
 from sugar_deploy.image.outputs.programs import program, run
 from sugar_deploy.image.outputs.unpacked import PRELOAD, run_on
+from sugar_deploy.image.survey.survey import Attribute
 from sugar_deploy.resources import resource
 
 _VOLUME = """[rootfs]
@@ -47,15 +47,13 @@ class Tree:
     identity: uuid.UUID
     epoch: int
     work: Path
+    attributes: Sequence[Attribute] = ()
+    """The tars' extended ones."""
 
     @property
     def unpacked(self) -> Path:
         """Where it is unpacked to."""
         return self.work / "tree"
-
-    def attributes(self) -> list[tuple[str, str, bytes]]:
-        """Its extended attributes, by path and name."""
-        return [one for tar in self.tars for one in attributes_in(tar)]
 
     def run(self, argv: Sequence[str]) -> None:
         """Run a program on the tree, as one sees it that is the same on every machine."""
@@ -64,7 +62,7 @@ class Tree:
     def _steady(self) -> Mapping[str, str]:
         source, library, table = resource("image") / "nand" / "steady.c", self.work / "steady.so", self.work / "table"
         run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], epoch=self.epoch)
-        records = ((path.lstrip("/"), name, value.hex()) for path, name, value in self.attributes())
+        records = ((path.lstrip("/"), name, value.hex()) for path, name, value in self.attributes)
         table.write_bytes("".join(f"{part}\0" for one in records for part in one).encode("utf-8", "surrogateescape"))
         return {
             PRELOAD: str(library),

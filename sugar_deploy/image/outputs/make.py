@@ -83,16 +83,16 @@ def make(
     ):
         job = Job(model, medium, composed, called, signer, draft, former, progress, kind, sound, unpacked, kept)
         job.work.mkdir()
-        # What only tells of the system is written while others' programs work.
+        # What only tells of the system is written while others' programs work, and the manifest's hashes are taken
+        # while what they are of is verified.
         with ThreadPoolExecutor(2, thread_name_prefix="telling") as beside:
             told = beside.submit(_tell, job)
             _made(job)
             shutil.rmtree(job.work)
-            hashed = [beside.submit(job.sound.sha256, file) for file in _checked(job)]
+            for file in _checked(job):
+                beside.submit(job.sound.sha256, file)
             _require_sound(job)
             told.result()
-            for one in hashed:
-                one.result()
         manifest.describe(job)
         draft.chmod(0o755)
     return out

@@ -39,7 +39,7 @@ def make(job: Job) -> None:
 def _jffs2(job: Job, nand: Nand, work: Path) -> Path:
     image, limit = job.beside(".img"), nand.blocks - nand.spare_blocks - _KEPT_BY_JFFS2
     tars = (*job.composed.trees, boot_folder(job), *_mounts(job, "mtd0 / jffs2 defaults 0 0"))
-    tree = Tree(tars, job.composed.identity("/"), job.composed.epoch, work)
+    tree = Tree(tars, job.composed.identity("/"), job.composed.epoch, work, job.composed.survey.attributes())
     jffs2(image, tree, nand)
     blocks = image.stat().st_size // nand.erase_block
     if blocks > limit:
@@ -65,7 +65,7 @@ def _ubifs(job: Job, nand: Nand, work: Path) -> Path:
         )
     mounts = _mounts(job, "ubi0:rootfs / ubifs defaults 0 0", "mtd:boot /bootpart jffs2 nofail 0 0")
     tars = (*job.composed.trees, *mounts, *_attributes(job))
-    tree = Tree(tars, job.composed.identity("/"), epoch, work / "for-root")
+    tree = Tree(tars, job.composed.identity("/"), epoch, work / "for-root", job.composed.survey.attributes())
     try:
         ubi(root, tree, nand, nand.system_blocks)
     except TooLarge as error:

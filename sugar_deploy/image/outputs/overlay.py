@@ -6,7 +6,6 @@ So that file system, which takes long to make, is the same for all settings, and
 from __future__ import annotations
 
 import shutil
-import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,8 @@ from pathlib import Path
 from sugar_deploy.errors import DeployError
 from sugar_deploy.image.outputs.debugfs import Place, debugfs, is_full, quoted
 from sugar_deploy.image.outputs.programs import run
-from sugar_deploy.image.survey.reading import normal
+from sugar_deploy.image.survey.reading import mode, normal
 
-_KINDS = {tarfile.REGTYPE: stat.S_IFREG, tarfile.SYMTYPE: stat.S_IFLNK, tarfile.DIRTYPE: stat.S_IFDIR}
 _SUPERBLOCK = slice(1024, 2048)
 """Where it is in an ext2 file system, in bytes."""
 
@@ -72,6 +70,6 @@ def _lines(tree: Path, work: Path) -> Iterator[str]:
                 with file.open("wb") as target:
                     shutil.copyfileobj(content, target)
                 yield f"write {file} {path}"
-            yield f"set_inode_field {path} mode 0{_KINDS[member.type] | member.mode:o}"
+            yield f"set_inode_field {path} mode 0{mode(member):o}"
             yield f"set_inode_field {path} uid {member.uid}"
             yield f"set_inode_field {path} gid {member.gid}"

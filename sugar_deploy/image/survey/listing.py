@@ -9,19 +9,9 @@ import tarfile
 from pathlib import Path
 
 from sugar_deploy.errors import UsageError, cause
-from sugar_deploy.image.survey.reading import TREE, attributes, normal, read_tree, trees_of
+from sugar_deploy.image.survey.reading import TREE, attributes, mode, normal, read_tree, trees_of
 
 NAME = "files.txt.gz"
-_KINDS = {
-    tarfile.REGTYPE: stat.S_IFREG,
-    tarfile.AREGTYPE: stat.S_IFREG,
-    tarfile.LNKTYPE: stat.S_IFREG,
-    tarfile.SYMTYPE: stat.S_IFLNK,
-    tarfile.DIRTYPE: stat.S_IFDIR,
-    tarfile.CHRTYPE: stat.S_IFCHR,
-    tarfile.BLKTYPE: stat.S_IFBLK,
-    tarfile.FIFOTYPE: stat.S_IFIFO,
-}
 
 
 class Listing:
@@ -32,9 +22,8 @@ class Listing:
 
     def entry(self, path: str, member: tarfile.TarInfo) -> _Line | None:
         """Note an entry; a file's line waits for its content."""
-        mode = stat.filemode(_KINDS.get(member.type, 0) | member.mode)
         extended = "".join(f" {name}={value.hex()}" for name, value in sorted(attributes(member).items()))
-        before = f"{mode} {member.uid}:{member.gid} {member.size} "
+        before = f"{stat.filemode(mode(member))} {member.uid}:{member.gid} {member.size} "
         line = _Line(self.found, path, before, f"{extended} @{int(member.mtime)}")
         if member.isreg():
             return line

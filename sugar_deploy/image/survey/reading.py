@@ -7,6 +7,7 @@ but what the readers hold.
 from __future__ import annotations
 
 import posixpath
+import stat
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,16 @@ TREE, SETTINGS = "root.tar", "settings.tar"
 PIECE = 2**20
 """Bytes in which a file's content comes; only the last piece is shorter."""
 
-
+_KINDS = {
+    tarfile.REGTYPE: stat.S_IFREG,
+    tarfile.AREGTYPE: stat.S_IFREG,
+    tarfile.LNKTYPE: stat.S_IFREG,
+    tarfile.SYMTYPE: stat.S_IFLNK,
+    tarfile.DIRTYPE: stat.S_IFDIR,
+    tarfile.CHRTYPE: stat.S_IFCHR,
+    tarfile.BLKTYPE: stat.S_IFBLK,
+    tarfile.FIFOTYPE: stat.S_IFIFO,
+}
 _ATTRIBUTE = "SCHILY.xattr."
 """What tar puts before an extended attribute's name."""
 
@@ -78,6 +88,11 @@ def read_tree(tree: Path, *readers: Reader) -> Read:
 def normal(name: str) -> str:
     """A member's name as a path from the root."""
     return posixpath.normpath("/" + name).replace("//", "/")
+
+
+def mode(member: tarfile.TarInfo) -> int:
+    """A member's kind and rights, as stat(2) tells them."""
+    return _KINDS.get(member.type, 0) | member.mode
 
 
 def _give(archive: tarfile.TarFile, member: tarfile.TarInfo, takers: list[Taker]) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from sugar_deploy.files import sha256_of
+from sugar_deploy.files import sha256_of, unchanged
 from sugar_deploy.image.parallel import in_order
 from sugar_deploy.image.report import Report
 from sugar_deploy.image.zd.reading import BrokenImage, Chunk, chunks, commands, expanded, header
 from sugar_deploy.image.zd.rules import LAST, SIGNED_LINE_LIMIT, SIGNED_SPEC_LIMIT, USUAL_BLOCK, Header
 
 _Unchanged = tuple[int, int, int, int]
-"""A file as long as nobody has written to it: disk, number, bytes, nanoseconds of its date."""
+"""A file as long as nobody has written to it."""
 
 
 class Sound(set[bytes]):
@@ -33,15 +33,15 @@ class Sound(set[bytes]):
 
     def report(self, path: Path) -> Report | None:
         """What `check_image` found in a file before, if it was that, under the same name."""
-        return copy.deepcopy(self._reports.get((path.name, _unchanged(path))))
+        return copy.deepcopy(self._reports.get((path.name, unchanged(path))))
 
     def remember(self, path: Path, report: Report) -> None:
         """This is what was found in it."""
-        self._reports[path.name, _unchanged(path)] = copy.deepcopy(report)
+        self._reports[path.name, unchanged(path)] = copy.deepcopy(report)
 
     def sha256(self, path: Path) -> str:
         """A file's hash; it is read for that once."""
-        key = _unchanged(path)
+        key = unchanged(path)
         if key not in self._hashes:
             self._hashes[key] = sha256_of(path)
         return self._hashes[key]
@@ -51,11 +51,6 @@ class Sound(set[bytes]):
         with path.open("rb") as file:
             size = header(file, path.name).block_size
             self.update(in_order(lambda chunk: _fingerprint(chunk, size), chunks(file, path.name)))
-
-
-def _unchanged(path: Path) -> _Unchanged:
-    told = path.stat()
-    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _fingerprint(chunk: Chunk, block_size: int) -> bytes:

@@ -124,6 +124,17 @@ def test_settings_that_are_damaged_are_refused(tmp_path: Path) -> None:
         output(image, tmp_path / "out")
 
 
+@pytest.mark.parametrize("tar_or_recipe", ["settings.tar", "recipe.json"])
+def test_settings_without_their_other_half_are_refused(tmp_path: Path, tar_or_recipe: str) -> None:
+    image, plain = composed(tmp_path / "a", MOTD), compose(tmp_path / "plain", "xo-1.5")
+    if tar_or_recipe == "settings.tar":
+        (image / "settings.tar").unlink()
+    else:
+        (plain / "recipe.json").replace(image / "recipe.json")
+    with pytest.raises(DeployError, match=r"settings\.tar and recipe\.json do not belong together"):
+        output(image, tmp_path / "out")
+
+
 def test_killed_at_each_step(tmp_path: Path) -> None:
     """With a kept file system in its hands: the next run makes another, and the same image."""
     kept, place = tmp_path / "kept", tmp_path / "there"
